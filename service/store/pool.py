@@ -1,0 +1,41 @@
+"""Connections to PostgreSQL. Sessions speak UTC; a role that starts before its database waits for it."""
+
+import asyncio
+from typing import TypeAlias
+
+import asyncpg
+import structlog
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+log = structlog.get_logger()
+
+DATABASE_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)
+"""What a statement raises while the database is away: wait and try again."""
+
+
+async def open_pool(dsn: str, *, size: int = 6, patience_s: float = 60.0) -> Pool:
+    """Open a pool of at most `size` connections; wait up to `patience_s` wall seconds for the database.
+
+    Raises
+    ------
+    OSError, asyncpg.PostgresError
+        When the database cannot be reached or refuses the login within the patience.
+    """
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + patience_s
+    while True:
+        try:
+            pool = await asyncpg.create_pool(
+                dsn, min_size=1, max_size=size, command_timeout=60, server_settings={"timezone": "UTC", "application_name": "denchi"}
+            )
+        except DATABASE_AWAY as error:
+            if loop.time() > give_up:
+                raise
+            log.info("database.wait", error=str(error))
+            await asyncio.sleep(0.3)
+        else:
+            if pool is None:  # pragma: no cover - asyncpg's signature allows it, its code does not
+                raise RuntimeError("asyncpg returned no pool")
+            return pool
