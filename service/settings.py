@@ -32,14 +32,18 @@ class Settings(BaseSettings):
     broker_user: str = Field(default="service", description="User name of the service at the broker.")
     broker_password_file: Path | None = Field(default=None, description="File that holds the broker password.")
     broker_ca_file: Path | None = Field(default=None, description="CA certificate; set it to speak TLS.")
-    broker_kind: str = Field(default="nats", pattern="^(nats|mosquitto)$", description="Whose access rules `denchi station add` writes.")
+    broker_kind: str = Field(
+        default="nats", pattern="^(nats|mosquitto)$", description="Whose access rules `denchi station add` writes."
+    )
     broker_rules_dir: Path | None = Field(
         default=None, description="Directory into which access rules are written; absent: rules are not written."
     )
     broker_pid_file: Path | None = Field(default=None, description="Process to tell (SIGHUP) after the access rules changed.")
 
     host_id: str = Field(default="ingest-1", pattern="^[A-Za-z0-9_-]{1,48}$", description="Name of this ingest worker.")
-    parts: str = Field(default="00-3f", pattern="^[0-3][0-9a-f](-[0-3][0-9a-f])?$", description="Parts of the topic tree it owns.")
+    parts: str = Field(
+        default="00-3f", pattern="^[0-3][0-9a-f](-[0-3][0-9a-f])?$", description="Parts of the topic tree it owns."
+    )
     ingest_queue: int = Field(default=4096, ge=16, le=65535, description="Messages in flight from the broker, not yet committed.")
 
     api_host: str = Field(default="127.0.0.1")
@@ -55,13 +59,17 @@ class Settings(BaseSettings):
     token_audience: str = Field(default="denchi")
     jwks_file: Path | None = Field(default=None, description="Public keys that sign access tokens (JWKS).")
     jwks_url: str | None = Field(default=None, description="The same from an identity provider, cached.")
-    token_key_file: Path | None = Field(default=None, description="Private key (PEM) with which `denchi token` signs, for development.")
+    token_key_file: Path | None = Field(
+        default=None, description="Private key (PEM) with which `denchi token` signs, for development."
+    )
     offer_key_file: Path | None = Field(default=None, description="Key (32 bytes or more) that signs offers.")
 
     area: str = Field(default="kyushu", description="Price and supply area of the fleet.")
     cycle_s: float = Field(default=60.0, gt=0, description="Fleet seconds between two planning cycles.")
     solve_limit_s: float = Field(default=20.0, gt=0, description="Wall seconds after which a solve is cut off.")
-    station_silence_s: float = Field(default=600.0, gt=0, description="Fleet seconds after which a silent station is not promised.")
+    station_silence_s: float = Field(
+        default=600.0, gt=0, description="Fleet seconds after which a silent station is not promised."
+    )
     reservation_s: float = Field(default=3600.0, gt=0, description="How long a reservation holds, fleet seconds.")
     offer_s: float = Field(default=120.0, gt=0, description="How long an offer is good, fleet seconds.")
 

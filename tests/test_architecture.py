@@ -43,33 +43,35 @@ def test_no_file_wants_to_be_three() -> None:
 
 
 def test_only_composition_roots_read_the_wall_clock() -> None:
-    readers = []
+    readers: list[str] = []
     for path in sources():
         name = name_of(path)
         if name in COMPOSITION_ROOTS or name.startswith(COMPOSITION_ROOMS):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Attribute)
-                and node.attr in {"now", "utcnow", "today"}
-                and isinstance(node.value, ast.Name)
-                and node.value.id in {"datetime", "date"}
-            ):
-                readers.append(f"{name}:{node.lineno}")
+        readers += [
+            f"{name}:{node.lineno}"
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute)
+            and node.attr in {"now", "utcnow", "today"}
+            and isinstance(node.value, ast.Name)
+            and node.value.id in {"datetime", "date"}
+        ]
     assert not readers, "take a Clock as an argument instead"
 
 
 def test_sql_lives_in_sql_files() -> None:
     statement = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS)\b")
-    found = []
+    found: list[str] = []
     for path in sources():
         name = name_of(path)
         # What migrates, listens or makes partitions speaks DDL, which has no parameters and no name.
         if name.startswith("service/store/") or not name.startswith("service/"):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and statement.match(node.value):
-                found.append(f"{name}:{node.lineno}")
+        found += [
+            f"{name}:{node.lineno}"
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and statement.match(node.value)
+        ]
     assert not found, "name the statement in service/store/sql/"
 
 
@@ -77,7 +79,9 @@ def test_sql_takes_the_fleet_instant_as_a_parameter() -> None:
     wall = re.compile(r"\b(now\(\)|current_timestamp|clock_timestamp\(\)|localtimestamp)", re.IGNORECASE)
     sql = sorted((TOP / "service/store/sql").glob("*.sql")) + sorted((TOP / "service/store/migrations").glob("*.sql"))
     assert sql
-    found = [f"{name_of(path)}: {match.group(0)}" for path in sql for match in wall.finditer(re.sub(r"--.*", "", path.read_text()))]
+    found = [
+        f"{name_of(path)}: {match.group(0)}" for path in sql for match in wall.finditer(re.sub(r"--.*", "", path.read_text()))
+    ]
     assert not found
 
 

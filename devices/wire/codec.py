@@ -65,9 +65,10 @@ def key_of(body: bytes) -> Key | None:
     if not isinstance(loose, dict):
         return None
     epoch, boot, seq = loose.get("epoch"), loose.get("boot"), loose.get("seq")
-    if type(epoch) is int and type(boot) is int and type(seq) is int:
-        if 0 <= epoch <= INT32_MAX and 0 <= boot <= INT32_MAX and 1 <= seq <= INT63_MAX:
-            return Key(epoch, boot, seq)
+    if type(epoch) is not int or type(boot) is not int or type(seq) is not int:
+        return None
+    if 0 <= epoch <= INT32_MAX and 0 <= boot <= INT32_MAX and 1 <= seq <= INT63_MAX:
+        return Key(epoch, boot, seq)
     return None
 
 

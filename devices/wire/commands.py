@@ -4,6 +4,7 @@
 openly; an agent that does not know a name answers Rejected(``NotSupported``).
 """
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -20,7 +21,7 @@ from devices.wire.envelope import (
 from devices.wire.events import IdToken, RequestId, SeqRange
 from devices.wire.ids import SerialNumber, Text40, Text50, Text255
 
-CommandId = Annotated[str, Field(min_length=1, max_length=50)]
+CommandId = Text50
 ScheduleId = Annotated[str, Field(min_length=1, max_length=36)]
 
 
@@ -85,7 +86,7 @@ class ScheduleRow(ClosedModel):
     @model_validator(mode="after")
     def _starts_at_zero_and_grows(self) -> "ScheduleRow":
         starts = [period.start_period for period in self.periods]
-        if starts[0] != 0 or any(b <= a for a, b in zip(starts, starts[1:], strict=False)):
+        if starts[0] != 0 or any(b <= a for a, b in pairwise(starts)):
             raise ValueError("periods must start at 0 and grow")
         return self
 
@@ -199,7 +200,7 @@ COMMAND_ARGS: dict[str, type[ClosedModel]] = {
 """The arguments of each command this version defines."""
 
 MOTION_COMMANDS = frozenset({"RequestBatterySwap", "UnlockSlot"})
-"""Commands that move something: they answer twice and are refused by a station that cannot tell the time."""
+"""Commands that move something: they answer twice, and are never carried out after their lifetime."""
 
 CommandName = Literal[
     "RequestBatterySwap",
@@ -234,5 +235,3 @@ class Command(WireModel):
     issued_at: Instant
     valid_until: Instant
     args: CustomData
-
-

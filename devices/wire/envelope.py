@@ -11,8 +11,6 @@ from pydantic.alias_generators import to_camel
 
 from devices.wire.ids import Text255
 
-CONTRACT_VERSION = 1
-
 INT32_MAX = 2**31 - 1
 INT63_MAX = 2**63 - 1
 
@@ -27,9 +25,7 @@ def _rfc3339_ms(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Instant = Annotated[
-    AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_rfc3339_ms, return_type=str, when_used="json")
-]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_rfc3339_ms, return_type=str, when_used="json")]
 """An aware UTC instant; RFC 3339 with milliseconds and ``Z`` on the wire."""
 
 Watts = Annotated[float, Field(ge=-100_000_000, le=100_000_000)]
@@ -75,7 +71,7 @@ class Envelope(WireModel):
 
     model_config = ConfigDict(extra="allow")
 
-    v: Literal[1] = CONTRACT_VERSION
+    v: Literal[1] = 1
     ts: Instant
     epoch: int = Field(ge=0, le=INT32_MAX)
     boot: int = Field(ge=0, le=INT32_MAX)

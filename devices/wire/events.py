@@ -198,5 +198,3 @@ class Committed(WireModel):
     epoch: int = Field(ge=0, le=INT32_MAX)
     boot: int = Field(ge=0, le=INT32_MAX)
     seq: int = Field(ge=0, le=INT63_MAX)
-
-

@@ -13,8 +13,8 @@ from devices.wire.envelope import (
     Percent,
     SlotNumber,
     StationClock,
-    Watts,
     WattHours,
+    Watts,
     WireModel,
 )
 from devices.wire.ids import SerialNumber, Text40, Text50, Text500

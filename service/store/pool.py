@@ -11,7 +11,13 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolC
 
 log = structlog.get_logger()
 
-DATABASE_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)
+DATABASE_AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+)
 """What a statement raises while the database is away: wait and try again."""
 
 
@@ -28,7 +34,11 @@ async def open_pool(dsn: str, *, size: int = 6, patience_s: float = 60.0) -> Poo
     while True:
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=size, command_timeout=60, server_settings={"timezone": "UTC", "application_name": "denchi"}
+                dsn,
+                min_size=1,
+                max_size=size,
+                command_timeout=60,
+                server_settings={"timezone": "UTC", "application_name": "denchi"},
             )
         except DATABASE_AWAY as error:
             if loop.time() > give_up:

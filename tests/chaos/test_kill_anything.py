@@ -1,4 +1,4 @@
-"""Whatever is killed, nothing is lost and nothing happens twice: real processes, kill -9, and the stations' own journals as judge."""
+"""Whatever is killed, nothing is lost and nothing happens twice: kill -9, judged by the stations' journals."""
 
 import json
 import os

@@ -14,10 +14,12 @@ CREATE TABLE station_boot (
     duplicates  bigint NOT NULL DEFAULT 0,      -- arrived again
     gap_since   timestamptz,                    -- fleet instant since when a gap is open below the highest seq
     replays     smallint NOT NULL DEFAULT 0,    -- Replay commands sent for the gap that is open now
+    asked       int8multirange NOT NULL DEFAULT '{}',  -- what the first of those Replays asked for; only this may be given up
     first_at    timestamptz NOT NULL,
     last_at     timestamptz NOT NULL,
     PRIMARY KEY (station_id, epoch, boot)
 ) WITH (fillfactor = 70);
+CREATE INDEX station_boot_gaps ON station_boot (gap_since) WHERE gap_since IS NOT NULL;
 
 -- One frame per telemetry message: element i of every array is one reading. soc_bp, soh_bp: 1/100 of a percent.
 CREATE TABLE telemetry (
@@ -48,6 +50,40 @@ CREATE TABLE telemetry (
 -- Messages whose own clock lies outside [2020-01-01, 2100-01-01), and days whose partition is not made yet.
 CREATE TABLE telemetry_undated PARTITION OF telemetry DEFAULT;
 
+-- Makes the partition of one day, and moves into it what had to wait for it. True: it was made now.
+CREATE FUNCTION make_telemetry_day(day date) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    partition_name text := 'telemetry_' || to_char(day, 'YYYYMMDD');
+BEGIN
+    IF to_regclass(partition_name) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    -- From here on nobody puts a row of this day into the default partition.
+    LOCK TABLE telemetry_undated IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('CREATE TABLE %I (LIKE telemetry INCLUDING ALL)', partition_name);
+    EXECUTE format('WITH moved AS (DELETE FROM telemetry_undated WHERE ts_day = %L RETURNING *) INSERT INTO %I SELECT * FROM moved',
+                   day, partition_name);
+    EXECUTE format('ALTER TABLE telemetry ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition_name, day, day + 1);
+    RETURN true;
+END $$;
+
+-- Drops the partitions of all days before this one and returns how many.
+CREATE FUNCTION drop_telemetry_days(first_kept date) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    partition_name text;
+    dropped integer := 0;
+BEGIN
+    FOR partition_name IN
+        SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+        WHERE inhparent = 'telemetry'::regclass AND relname ~ '^telemetry_[0-9]{8}$'
+          AND to_date(right(relname, 8), 'YYYYMMDD') < first_kept
+    LOOP
+        EXECUTE format('DROP TABLE %I', partition_name);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$;
+
 CREATE VIEW reading AS
 SELECT f.station_id, f.epoch, f.boot, f.seq, f.ts, f.received_at, r.slot_no, r.serial_number,
        r.soc_bp / 10000.0 AS soc, r.soh_bp / 10000.0 AS soh, r.charging_state,
@@ -69,6 +105,10 @@ CREATE TABLE station_live (
     session         bigint NOT NULL DEFAULT 0,
     connection_at   timestamptz,
     heard_at        timestamptz,            -- fleet instant at which the service last received anything
+    birth_at        timestamptz,            -- received_at of the newest birth
+    birth_epoch     integer NOT NULL DEFAULT 0,     -- its key: nothing older says anything about a slot
+    birth_boot      integer NOT NULL DEFAULT 0,
+    birth_seq       bigint NOT NULL DEFAULT 0,
     clock_source    text,
     clock_offset_ms double precision,
     slot_no         smallint[] NOT NULL DEFAULT '{}',

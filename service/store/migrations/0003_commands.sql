@@ -19,3 +19,5 @@ CREATE TABLE command (
 );
 CREATE INDEX command_open ON command (station_id, issued_at) WHERE status IN ('queued', 'sent');
 CREATE INDEX command_by_swap ON command (swap_id) WHERE swap_id IS NOT NULL;
+-- The newest schedule of a station, whatever became of it.
+CREATE INDEX command_schedules ON command (station_id, issued_at) WHERE name = 'set_schedule';

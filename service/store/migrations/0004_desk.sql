@@ -50,6 +50,7 @@ CREATE UNIQUE INDEX swap_one_live_per_asset ON swap (asset_id)
 CREATE INDEX swap_timers ON swap (deadline_at) WHERE status IN ('requested', 'authorised', 'half_in', 'half_out', 'unresolved', 'orphan_in', 'orphan_out');
 CREATE INDEX swap_by_rider ON swap (rider_id, created_at, swap_id);
 CREATE INDEX swap_by_station ON swap (station_id, created_at);
+CREATE INDEX swap_by_time ON swap (created_at);
 
 CREATE TABLE swap_pack (
     swap_id       text NOT NULL REFERENCES swap,
@@ -117,6 +118,8 @@ CREATE TABLE anomaly (
     closed_at     timestamptz
 );
 CREATE INDEX anomaly_by_time ON anomaly (seen_at);
+CREATE INDEX anomaly_open_by_station ON anomaly (station_id) WHERE closed_at IS NULL;
+CREATE INDEX anomaly_open ON anomaly (kind, station_id, serial_number) WHERE closed_at IS NULL;
 
 -- What the desk did, append-only: the current state can be rebuilt from it. Readers stay below the oldest running transaction.
 CREATE TABLE desk_event (
@@ -130,6 +133,9 @@ CREATE TABLE desk_event (
     serial_number text,
     body          jsonb NOT NULL DEFAULT '{}'
 );
+CREATE INDEX desk_event_by_xid ON desk_event (xid, desk_event_id);
+CREATE INDEX desk_event_by_pack ON desk_event (serial_number, desk_event_id) WHERE kind = 'pack_placed';
+CREATE INDEX desk_event_by_reservation ON desk_event (reservation_id, desk_event_id) WHERE reservation_id IS NOT NULL;
 CREATE INDEX desk_event_by_swap ON desk_event (swap_id, desk_event_id) WHERE swap_id IS NOT NULL;
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -42,3 +42,7 @@ CREATE TABLE plan_station (
     reason       text NOT NULL,                 -- what binds, in one sentence
     PRIMARY KEY (plan_id, station_id)
 );
+
+-- The newest schedule of a station, whatever became of it.
+CREATE INDEX command_last_schedule ON command (station_id, issued_at DESC) WHERE name = 'set_schedule';
+CREATE INDEX swap_pack_by_time ON swap_pack (moved_at);

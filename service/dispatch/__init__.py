@@ -1,0 +1,1 @@
+"""The gate out: queued orders become wire commands and are published to their stations."""
