@@ -1,0 +1,1 @@
+"""What is expected, with its spread: demand from what was handed out, prices from what was known. Pure."""

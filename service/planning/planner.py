@@ -1,0 +1,34 @@
+"""One decision: solve, check, and fall back to greedy when the solver is cut off, fails or is wrong."""
+
+from service.planning.check import Violation, check
+from service.planning.greedy import greedy
+from service.planning.plan import Plan
+from service.planning.problem import Problem
+from service.planning.solve import solve
+
+
+class UnlawfulPlanError(RuntimeError):
+    """Even the greedy plan breaks a rule: the problem or the code is broken. `violations` says which."""
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        super().__init__(f"no lawful plan: {', '.join(sorted({violation.name for violation in violations}))}")
+        self.violations = violations
+
+
+def decide(problem: Problem, *, limit_s: float) -> tuple[Plan, tuple[Violation, ...]]:
+    """Return a lawful plan and what was wrong with the solver's, if greedy had to step in for that.
+
+    Raises
+    ------
+    UnlawfulPlanError
+        When no plan is lawful; nothing may then be sent to any station.
+    """
+    best = solve(problem, limit_s=limit_s)
+    wrong = check(problem, best) if best is not None else ()
+    if best is not None and not wrong:
+        return best, ()
+    plan = greedy(problem, truncated=best is None)
+    violations = check(problem, plan)
+    if violations:
+        raise UnlawfulPlanError(violations)
+    return plan, wrong

@@ -1,0 +1,1 @@
+"""What is true now: rows of the store as the fleet values that forecast and planning read."""
