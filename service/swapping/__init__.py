@@ -1,0 +1,1 @@
+"""The desk at work: loads rows, asks the rules in `domain`, writes; one transaction each, for API and station events alike."""
