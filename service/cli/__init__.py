@@ -1,0 +1,1 @@
+"""The command line: `denchi`. Parses arguments and calls; decides nothing."""

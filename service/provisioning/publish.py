@@ -1,0 +1,71 @@
+"""Everybody's access rules, from the database to the files of a broker, and the broker told of it."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import bcrypt
+
+from service.provisioning import rules_mosquitto, rules_nats
+from service.provisioning.access import AccessRule, service_rule, station_rule
+from service.provisioning.hashes import hash_bcrypt, hash_pbkdf2
+from service.store.pool import Connection
+from service.store.provisioning import list_credentials
+
+_SERVICE_HASHES = "service.hashes.json"
+
+
+async def access_rules(connection: Connection, rules_dir: Path, service_login: str, service_secret: str) -> list[AccessRule]:
+    """Return the rule of the service and of every station that may log in."""
+    rules = [_service(rules_dir, service_login, service_secret)]
+    rules += [station_rule(kept.station_id, kept.bcrypt, kept.pbkdf2_sha512) for kept in await list_credentials(connection)]
+    return rules
+
+
+def write_rules(kind: str, rules_dir: Path, rules: Sequence[AccessRule]) -> None:
+    """Write the files that a broker of `kind` (``nats`` or ``mosquitto``) reads, each whole or not at all.
+
+    Existing files keep their owner's group and mode: Mosquitto reads them under an account of its own.
+    """
+    if kind == "nats":
+        _write(rules_dir / rules_nats.ACCESS_FILE, rules_nats.render_access(rules))
+        return
+    _write(rules_dir / rules_mosquitto.PASSWORD_FILE, rules_mosquitto.render_passwords(rules))
+    _write(rules_dir / rules_mosquitto.ACL_FILE, rules_mosquitto.render_acl(rules))
+
+
+def tell_broker(pid_file: Path) -> bool:
+    """Ask the broker to read its rules again; return False when it does not run."""
+    try:
+        os.kill(int(pid_file.read_text()), signal.SIGHUP)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _service(rules_dir: Path, login: str, secret: str) -> AccessRule:
+    # The hash is kept: a new salt would look like a new password, and the broker would throw the running service out.
+    path = rules_dir / _SERVICE_HASHES
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        kept = json.loads(path.read_text())
+        if kept["login"] == login and bcrypt.checkpw(secret.encode(), kept["bcrypt"].encode()):
+            return service_rule(login, kept["bcrypt"], kept["pbkdf2_sha512"])
+    hashed = {"login": login, "bcrypt": hash_bcrypt(secret), "pbkdf2_sha512": hash_pbkdf2(secret)}
+    _write(path, json.dumps(hashed))
+    return service_rule(login, hashed["bcrypt"], hashed["pbkdf2_sha512"])
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    with contextlib.suppress(FileNotFoundError):
+        about = path.stat()
+        with contextlib.suppress(PermissionError):
+            os.chown(draft, about.st_uid, about.st_gid)
+        draft.chmod(about.st_mode & 0o777)
+    draft.replace(path)
