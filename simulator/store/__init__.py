@@ -1,0 +1,1 @@
+"""Where the world is kept between two runs: one SQLite file."""
