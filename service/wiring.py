@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +17,13 @@ from service.domain.clock import FleetTime
 from service.domain.ids import make_id
 from service.logs import set_up_logs
 from service.settings import Settings
-from service.store.pool import Pool, open_pool
+from service.store.pool import Pool, pool_of
 from service.swapping.outcomes import DeskRules
 
 ROLES = ("api", "console", "ingest", "plan", "desk")
+
+GRACE_S = 5.0
+"""Guess: wall seconds a role gets to end by itself; what it had not committed will be done again."""
 
 log = structlog.get_logger()
 
@@ -58,9 +62,9 @@ class Process:
             settings.broker_host, settings.broker_port, settings.broker_user, settings.broker_password(), settings.broker_ca_file
         )
 
-    async def pool(self) -> Pool:
+    def pool(self) -> AbstractAsyncContextManager[Pool]:
         """Open this role's connections."""
-        return await open_pool(self.settings.database_dsn(), size=self.settings.database_pool_size)
+        return pool_of(self.settings.database_dsn(), size=self.settings.database_pool_size)
 
 
 def wall_now() -> datetime:
@@ -98,8 +102,25 @@ async def _run(role: str, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log.info("role.start", pid=os.getpid())
-    await _ROLES[role](Process(settings, WallFleetClock(read_fleet_time(settings.clock_file)), stop))
+    process = Process(settings, WallFleetClock(read_fleet_time(settings.clock_file)), stop)
+    await _until_stopped(_ROLES[role](process), stop)
     log.info("role.end")
+
+
+async def _until_stopped(work: Coroutine[None, None, None], stop: asyncio.Event) -> None:
+    """Run `work`; once `stop` is set it has `GRACE_S` to end, whatever it waits for (a database that is gone, say)."""
+    working = asyncio.create_task(work)
+    asked = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        await asyncio.wait({working}, timeout=GRACE_S)
+    if not working.done():
+        log.warning("role.cut_off", after_s=GRACE_S)
+        working.cancel()
+        await asyncio.wait({working}, timeout=GRACE_S)
+    asked.cancel()
+    if working.done() and not working.cancelled():
+        working.result()
 
 
 # Each role imports its own rooms only when it runs: a console does not load a solver.
@@ -109,7 +130,7 @@ async def _ingest(process: Process) -> None:
     from service.ingest.ingest import run_ingest
 
     settings = process.settings
-    async with await process.pool() as pool:
+    async with process.pool() as pool:
         await run_ingest(
             pool,
             process.broker(),
@@ -125,7 +146,7 @@ async def _plan(process: Process) -> None:
     from service.cycle import run_cycles
 
     settings = process.settings
-    async with await process.pool() as pool:
+    async with process.pool() as pool:
         await run_cycles(
             pool,
             process.clock,
@@ -142,7 +163,7 @@ async def _desk(process: Process) -> None:
     from service.swapping.worker import run_desk
     from service.upkeep.upkeep import run_upkeep
 
-    async with await process.pool() as pool, asyncio.TaskGroup() as parts:
+    async with process.pool() as pool, asyncio.TaskGroup() as parts:
         parts.create_task(
             run_desk(pool, process.clock, rules=_desk_rules(process.settings), new_id=process.new_id, stop=process.stop)
         )
@@ -159,7 +180,7 @@ async def _api(process: Process) -> None:
     settings = process.settings
     if settings.offer_key_file is None:
         raise SystemExit("the api needs DENCHI_OFFER_KEY_FILE: a file with at least 32 random bytes")
-    async with await process.pool() as pool:
+    async with process.pool() as pool:
         app = make_app(
             pool,
             process.clock,
@@ -201,7 +222,7 @@ def _desk_rules(settings: Settings) -> DeskRules:
     )
 
 
-_ROLES: dict[str, Callable[[Process], Awaitable[None]]] = {
+_ROLES: dict[str, Callable[[Process], Coroutine[None, None, None]]] = {
     "api": _api,
     "console": _console,
     "ingest": _ingest,

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -156,7 +157,7 @@ def _online(asked: argparse.Namespace) -> int:
         fault_rates=parse_faults(asked.faults),
         parent=os.getppid(),
     )
-    report = asyncio.run(run_online(options, lambda said: _print(said, asked_json=asked.json)))
+    report = asyncio.run(run_online(options, lambda said: _print(said, asked_json=asked.json), lambda: datetime.now(UTC)))
     _print(report, asked_json=asked.json)
     return 0
 

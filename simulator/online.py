@@ -9,9 +9,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -87,8 +87,10 @@ def read_credentials(path: Path, station_ids: list[str], rider_ids: list[str]) -
     return credentials
 
 
-async def run_online(options: OnlineOptions, tell: Tell) -> dict[str, object]:
+async def run_online(options: OnlineOptions, tell: Tell, wall_now: Callable[[], datetime]) -> dict[str, object]:
     """Run the world until SIGTERM, SIGINT or the end of the parent; return the report.
+
+    `wall_now` : the wall clock, aware; it is read once.
 
     Raises
     ------
@@ -96,7 +98,7 @@ async def run_online(options: OnlineOptions, tell: Tell) -> dict[str, object]:
         It could not begin; nothing is left behind but the world's file.
     """
     world = make_world(load_scenario(options.scenario), options.stations, options.seed)
-    clock = SimulatedClock(read_clock_file(options.clock_file), datetime.now(UTC))
+    clock = SimulatedClock(read_clock_file(options.clock_file), wall_now())
     credentials = read_credentials(
         options.credentials, [station.station_id for station in world.stations], [rider.rider_id for rider in world.riders]
     )

@@ -61,6 +61,7 @@ class StationAgent:
         self._link, self._clock, self._settings, self._random = link, clock, settings, random
         self._obedience = Obedience(self.station, self.ledger, self._pause)
         self._seen: dict[int, tuple[SlotStatus, str | None, str | None]] = {}
+        self._settled_last_boot = False
         self._signals: set[SafetySignal] = set()
         self._limits: dict[int, float] = {}
         self._meter_period: int | None = None
@@ -104,10 +105,6 @@ class StationAgent:
         """Take stock: what is seen at the start is told by the birth, not by notices."""
         self.station.slots.read()
         self._seen = self._look()
-        try:
-            self._obedience.settle_interrupted()
-        except JournalError:
-            return
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._settings.swap_tick_wall_s)
@@ -213,9 +210,15 @@ class StationAgent:
     # -- the link speaks to us ------------------------------------------------------------------------------------
 
     def link_came_up(self) -> None:
-        """Say a birth, whatever was said before."""
+        """Say a birth, whatever was said before; the first one of a boot goes before what the last boot left unsaid.
+
+        Where the packs are must be known before the answer that ends a cut-off motion: the desk reads them in this order.
+        """
         try:
             self.station.say_birth()
+            if not self._settled_last_boot:
+                self._obedience.settle_interrupted()
+                self._settled_last_boot = True
         except JournalError:
             return
 

@@ -64,5 +64,5 @@ class Bell:
                     connection.remove_termination_listener(on_end)
                     try:
                         await connection.remove_listener(CHANNEL, self.ring)
-                    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                    except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
                         log.debug("api.bell_unhooked", error=str(error))

@@ -18,7 +18,7 @@ from service.dispatch.translate import wire_command
 from service.domain.clock import Clock
 from service.domain.command import Command
 from service.store import outbox
-from service.store.pool import Connection, Pool
+from service.store.pool import DATABASE_AWAY, Connection, Pool
 
 CHANNEL = "command_queued"
 
@@ -137,7 +137,7 @@ async def _send(pool: Pool, broker: Broker, clock: Clock, queued: asyncio.Event)
         try:
             queued.clear()
             sent = await send_due(pool, broker, clock)
-        except (BrokerAwayError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (BrokerAwayError, *DATABASE_AWAY, asyncpg.PostgresError) as error:
             if not away:
                 away = True
                 log.error("dispatch.away", error=f"{type(error).__name__}: {error}")
@@ -156,7 +156,7 @@ async def _send(pool: Pool, broker: Broker, clock: Clock, queued: asyncio.Event)
 async def _listen(pool: Pool, queued: asyncio.Event) -> None:
     """Turn the signal of the outbox into an event; without it the poll still finds everything."""
     while True:
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*DATABASE_AWAY, asyncpg.PostgresError):
             async with pool.acquire() as connection:
                 gone = asyncio.Event()
 

@@ -20,6 +20,7 @@ from service.standalone.children import SystemAccount, end, last_lines, spawn, w
 from service.standalone.errors import UpError
 from service.standalone.places import database_account, database_home, database_programs, write_secret
 from service.standalone.ports import free_port, is_free
+from service.store.migrate import ensure_database
 
 OWNER = "denchi"
 DATABASE = "denchi"
@@ -178,8 +179,7 @@ class Database:
         async def ensure() -> None:
             connection = await asyncpg.connect(self.dsn("postgres"))
             try:
-                if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
-                    await connection.execute(f'CREATE DATABASE "{DATABASE}"')
+                await ensure_database(connection, DATABASE)
             finally:
                 await connection.close()
 

@@ -14,6 +14,12 @@ class MigrationChangedError(RuntimeError):
     """A migration that has been applied no longer has the text that was applied."""
 
 
+async def ensure_database(connection: Connection, name: str) -> None:
+    """Create an empty database unless there is one of that name. Not inside a transaction."""
+    if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+        await connection.execute(f'CREATE DATABASE "{name}"')
+
+
 async def migrate(connection: Connection) -> list[str]:
     """Bring the schema up to date and return the names of the files applied now, possibly none.
 

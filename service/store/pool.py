@@ -1,6 +1,8 @@
 """Connections to PostgreSQL. Sessions speak UTC; a role that starts before its database waits for it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
@@ -17,8 +19,26 @@ DATABASE_AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.InterfaceError,
     asyncpg.AdminShutdownError,
+    # What asyncpg says of a pooled connection whose server died between two statements.
+    asyncpg.InternalClientError,
 )
 """What a statement raises while the database is away: wait and try again."""
+
+CLOSE_PATIENCE_S = 3.0
+"""Guess: wall seconds in which open connections say goodbye; a server that is gone never answers."""
+
+
+@asynccontextmanager
+async def pool_of(dsn: str, *, size: int) -> AsyncIterator[Pool]:
+    """Open a pool for the life of a role and close it in bounded time, even when the database is gone."""
+    pool = await open_pool(dsn, size=size)
+    try:
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), CLOSE_PATIENCE_S)
+        except (TimeoutError, *DATABASE_AWAY):
+            pool.terminate()
 
 
 async def open_pool(dsn: str, *, size: int = 6, patience_s: float = 60.0) -> Pool:
