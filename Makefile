@@ -1,7 +1,7 @@
 # What a person types. `make help` explains. Needs only make and Python >= 3.11 with venv.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos browser check clean
+.PHONY: help up test chaos browser check lock clean
 # Extra arguments: make up ARGS="--stations 20 --port 8100"
 ARGS ?=
 
@@ -34,6 +34,12 @@ check: $(DEV) ## Lint, format, types, architecture
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
+# The build tool is locked with the rest, so that installing this project itself asks nobody for anything unpinned.
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+lock: ## Pin the dependencies anew (needs uv)
+	@echo 'setuptools>=80' | $(LOCK) --extra embedded pyproject.toml - -o requirements.lock
+	@$(LOCK) --extra embedded --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
 clean: ## Remove the environment, caches and the data directory .denchi
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info .denchi
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -55,9 +61,6 @@ $(PY):
 $(RUNTIME): requirements.lock pyproject.toml | $(PY)
 	@echo "installing what requirements.lock pins"
 	@$(PIP) install --no-deps --require-hashes -r requirements.lock || { $(HINT); exit 1; }
-	@# The build tool that installs this project itself, at its pinned version too.
-	@awk '/^setuptools==/ {on = 1} on {print; if ($$0 !~ /\\$$/) exit}' requirements-dev.lock >$(VENV)/build.lock
-	@$(PIP) install --no-deps --require-hashes -r $(VENV)/build.lock || { $(HINT); exit 1; }
 	@$(PIP) install --no-deps --no-build-isolation -e . || { $(HINT); exit 1; }
 	@touch $@
 

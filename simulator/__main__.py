@@ -39,7 +39,7 @@ _CANNOT = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``denchi-sim``; return the exit code: 0 done, 1 it could not be done, 2 wrong use."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     try:
         if asked.command == "world":
             return _world(asked)
@@ -56,14 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``denchi-sim``."""
+    top = argparse.ArgumentParser(
         prog="denchi-sim",
         description="Plays the world around a battery-swap network: packs, chargers, grid connections, vehicles, riders. "
         "It drives the real station agents over MQTT and speaks for riders over HTTP.",
         epilog="Usually `denchi up` starts it. See docs/simulator.md.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     world = commands.add_parser(
         "world",
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     commands.add_parser("list", help="print the bundled scenarios and the faults there are")
-    return parser
+    return top
 
 
 def _world_options(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from service.provisioning.access import AccessRule
 
 ACL_FILE = "mosquitto.acl"
-PASSWORD_FILE = "mosquitto.passwords"  # noqa: S105 - a file name
+PASSWORD_FILE = "mosquitto.passwords"
 
 
 def render_passwords(rules: Iterable[AccessRule]) -> str:

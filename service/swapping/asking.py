@@ -14,7 +14,7 @@ from service.swapping.outcomes import OfferQuery, RefusalReason, Refused, Starte
 from service.swapping.reserving import end, reserve
 from service.swapping.starting import start
 
-RIDER_TOKEN = "rider:"  # noqa: S105 - a prefix, no secret
+RIDER_TOKEN = "rider:"
 
 _WIRE_REASONS: dict[str, str] = {
     "no_ready_pack": "NoBatteryAvailable",

@@ -185,7 +185,7 @@ async def test_a_restart_in_the_middle_of_a_swap_is_said_by_the_next_boot(tmp_pa
     stop.set()
     await task
     assert acks(again) == [("Accepted", None), ("Failed", "Restarted")]
-    assert [body["_leaf"] for body in again.said()][-2:] == ["birth", "ack"], "where the packs are comes before how the motion ended"
+    assert [body["_leaf"] for body in again.said()][-2:] == ["birth", "ack"], "where the packs are comes first"
     outbox.close()
 
 
