@@ -225,7 +225,7 @@ class Broker:
             if mid is not None:
                 self._unacked_subscriptions.add(mid)
         if not self._unacked_subscriptions:
-            self._tell_loop(self._ready)
+            self._tell_loop(self._ready, self._generation)
 
     def _suback(
         self, _client: paho.Client, _userdata: object, mid: int, reasons: list[ReasonCode], _properties: Properties | None
@@ -234,7 +234,7 @@ class Broker:
             log.error("broker.subscription_refused", client_id=self._client_id)
         self._unacked_subscriptions.discard(mid)
         if not self._unacked_subscriptions:
-            self._tell_loop(self._ready)
+            self._tell_loop(self._ready, self._generation)
 
     def _lost(
         self,
@@ -273,8 +273,11 @@ class Broker:
 
     # --- the event loop ------------------------------------------------------------------------------------------------
 
-    def _ready(self) -> None:
-        if not self._client.is_connected():
+    # What paho's thread tells arrives here in its order, but later: the generation says whether it still holds. paho's own
+    # `is_connected` does not: it stays true for a moment after `on_disconnect`.
+
+    def _ready(self, generation: int) -> None:
+        if generation != self._generation:
             return
         self._connected.set()
         log.info("broker.connected", client_id=self._client_id)
@@ -282,9 +285,7 @@ class Broker:
             self._on_connected()
 
     def _gone(self) -> None:
-        # Told late, paho may already be connected again; then `_ready` follows or has been.
-        if not self._client.is_connected():
-            self._connected.clear()
+        self._connected.clear()
         self._fail_pending()
 
     def _published(self, mid: int) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.rider import Rider
 from simulator.store.world_store import Errand
@@ -26,6 +27,8 @@ class Demand:
         self._not_before_s = np.full(len(world.riders), -np.inf)
         self._failures = np.zeros(len(world.riders), dtype=np.int64)
         self._out: dict[int, asyncio.Task[None]] = {}
+        self._early_s = np.full(len(world.riders), np.inf)
+        self._opened = False
         self._most = max(1, min(world.scenario.demand.most_riders_at_once, 2 * len(world.stations)))
 
     @property
@@ -44,11 +47,22 @@ class Demand:
         free = self._most - len(self._out)
         if free <= 0 or self._town.closing.is_set() or not self._riders:
             return
+        now_s = self._town.clock.monotonic()
         soc = self._town.plant.rider_soc()
-        wanting = (soc < self._below) & (self._not_before_s <= self._town.clock.monotonic())
+        if not self._opened:
+            self._open(soc, now_s)
+        early = self._early_s <= now_s
+        wanting = ((soc < self._below) | early) & (self._not_before_s <= now_s)
         wanting[list(self._out)] = False
         for number in np.flatnonzero(wanting)[np.argsort(soc[wanting], kind="stable")][: min(free, STARTS_PER_TICK)]:
             self._send(int(number), None)
+
+    def _open(self, soc: NDArray[np.float64], now_s: float) -> None:
+        """Let the lowest riders set out one after the other though they could still ride: a start shows swaps soon, each time."""
+        demand = self._town.world.scenario.demand
+        lowest = np.argsort(soc, kind="stable")[: demand.opening_riders]
+        self._early_s[lowest] = now_s + demand.opening_first_s + demand.opening_gap_s * np.arange(lowest.size)
+        self._opened = True
 
     async def finish(self, wall_s: float) -> None:
         """Let those who are out come home within `wall_s`; what is left then is cut off, and goes on after a restart."""
@@ -61,6 +75,7 @@ class Demand:
         await asyncio.gather(*late, return_exceptions=True)
 
     def _send(self, number: int, errand: Errand | None) -> None:
+        self._early_s[number] = np.inf
         task = asyncio.create_task(self._errand(number, errand), name=f"rider {number}")
         self._out[number] = task
         task.add_done_callback(lambda done: self._home(number, done))

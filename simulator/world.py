@@ -118,11 +118,8 @@ def _pack(serial_number: str, soc: float, soh: float, chance: random.Random) -> 
 
 
 def _riders(scenario: Scenario, stations: int, seed: int) -> tuple[RiderAtStart, ...]:
-    riders, demand, kind = scenario.riders, scenario.demand, MOBILE_POWER_PACK
+    riders = scenario.riders
     count = stations * riders.per_station
-    opening = min(demand.opening_riders, count)
-    # Spread the opening riders over the stations; the second of a station comes only when every station had one.
-    first_at = {(k * max(stations // opening, 1)) % stations * riders.per_station + k // stations: k for k in range(opening)}
     made = []
     for number in range(count):
         chance = random.Random(f"{seed}/rider/{number}")
@@ -130,11 +127,7 @@ def _riders(scenario: Scenario, stations: int, seed: int) -> tuple[RiderAtStart,
         swap_below = round(chance.uniform(*riders.swap_below_soc), 4)
         soh = chance.uniform(*scenario.station.soh)
         draw_w = round(_draw_w(scenario) * chance.uniform(0.85, 1.15), 2)
-        if number in first_at:
-            wanted_in_s = demand.opening_first_s + first_at[number] * demand.opening_gap_s
-            soc = swap_below + draw_w * wanted_in_s / 3600 / (kind.nominal_wh * soh * kind.discharge_efficiency)
-        else:
-            soc = chance.uniform(swap_below + 0.01, 0.95)
+        soc = chance.uniform(swap_below + 0.01, 0.95)
         made.append(
             RiderAtStart(
                 rider_id=f"rider-{number + 1:06d}",

@@ -89,10 +89,10 @@ def kill_in_random_order(data_dir: Path, log: Path, victims: list[str], rounds: 
 
 @pytest.mark.timeout(240)
 def test_roles_broker_and_database_are_killed_and_every_message_is_stored_once(data_dir: Path, free_port: int) -> None:
-    up = start_up(data_dir, free_port, "--stations", "6", "--for", "45", "--seed", "3")
+    up = start_up(data_dir, free_port, "--stations", "6", "--for", "30", "--seed", "3")
     log = data_dir.parent / "up.log"
     wait_for_line(log, "first station online")
-    killed = kill_in_random_order(data_dir, log, ["ingest", "desk", "api", "plan", "broker", "database"], rounds=8, seed=5)
+    killed = kill_in_random_order(data_dir, log, ["ingest", "desk", "api", "plan", "broker", "database"], rounds=6, seed=5)
     report = report_of(up, 180)
     assert killed
     assert report["restarts"] >= len(killed)

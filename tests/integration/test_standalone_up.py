@@ -121,17 +121,6 @@ def test_it_comes_up_ends_on_ctrl_c_and_goes_on_where_it_was(up: Callable[..., _
     assert "0 migrations applied now" in second.said()
 
 
-def test_nobody_is_left_when_the_parent_is_killed_and_the_next_start_works(up: Callable[..., _Up]) -> None:
-    first = up()
-    first.await_line("Ctrl-C ends it")
-    children = first.children()
-    first.process.kill()
-    first.process.wait()
-    assert wait_for(lambda: _all_gone(children), 20), {name: pid for name, pid in children.items() if _alive(pid)}
-    second = up("--for", "1")
-    assert second.process.wait(60) == 0, second.said()
-
-
 def test_a_fallen_role_is_started_again_and_sigterm_ends_all(up: Callable[..., _Up]) -> None:
     one = up()
     one.await_line("Ctrl-C ends it")

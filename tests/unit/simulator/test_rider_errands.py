@@ -142,8 +142,10 @@ class Stage:
 def stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
     stores: list[WorldStore] = []
 
-    def make(rates: dict[str, float] | None = None, **script: Any) -> Stage:
-        world = make_world(load_scenario("default"), 2, 3)
+    def make(rates: dict[str, float] | None = None, *, opening_riders: int = 0, **script: Any) -> Stage:
+        usual = load_scenario("default")
+        demand = usual.demand.model_copy(update={"opening_riders": opening_riders})
+        world = make_world(usual.model_copy(update={"demand": demand}), 2, 3)
         store = WorldStore(tmp_path / f"world-{len(stores)}.sqlite")
         stores.append(store)
         plant = Plant(world, store)
@@ -348,6 +350,20 @@ def test_demand_sends_out_only_who_is_low_and_waits_longer_after_each_refusal(st
     # 30, 60, 120, 240, 480, then every 600 fleet seconds.
     assert 8 <= s.town.tally.attempted <= 10
     assert s.swaps()["refused"] == s.town.tally.attempted
+
+
+def test_at_a_start_the_lowest_riders_set_out_once_though_they_could_still_ride(stage: Callable[..., Stage]) -> None:
+    s = stage(opening_riders=3, offers_answer=Refused("no_ready_pack"))
+
+    async def five_minutes() -> None:
+        demand = Demand(s.town)
+        for _ in range(int(300 / SPEED)):
+            demand.tick()
+            await asyncio.sleep(1)
+        await demand.finish(10.0)
+
+    play(five_minutes)
+    assert s.town.tally.attempted == 3
 
 
 def test_a_rider_that_our_own_code_breaks_does_not_end_the_world(stage: Callable[..., Stage]) -> None:

@@ -45,11 +45,8 @@ def test_every_station_starts_with_two_empty_slots_and_every_serial_is_used_once
     assert {len(rider.packs) for rider in world.riders} == {1, 2}
 
 
-@pytest.mark.parametrize("stations", [1, 3, 60])
-def test_the_opening_riders_get_low_one_after_the_other(stations: int) -> None:
-    world = make_world(load_scenario("default"), stations, 1)
-    opening = [rider for rider in world.riders if min(pack.soc for pack in rider.packs) < rider.swap_below_soc + 0.02]
-    assert len(opening) >= world.scenario.demand.opening_riders
+def test_every_rider_can_still_ride_at_the_start() -> None:
+    world = make_world(load_scenario("default"), 60, 1)
     assert all(pack.soc > rider.swap_below_soc for rider in world.riders for pack in rider.packs)
 
 
