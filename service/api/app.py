@@ -24,6 +24,7 @@ from service.api.bell import Bell
 from service.api.boundary import Boundary
 from service.api.cursors import Cursors
 from service.api.deps import Door
+from service.api.docs_page import add_docs_page
 from service.api.offers import OfferSeal
 from service.domain.clock import Clock
 from service.store.pool import Pool
@@ -34,6 +35,7 @@ _TAGS = [
     {"name": "operators", "description": "Who runs the network."},
     {"name": "machines", "description": "Probes and partners."},
 ]
+_OPENAPI_URL = "/openapi.json"
 _ABOUT = """Battery swapping: stations, offers, reservations, swaps, and the fleet behind them.
 
 Errors are RFC 9457 problem details; their types are listed at `/problems`. Domain instants are fleet time, tokens are wall time.
@@ -78,9 +80,9 @@ def make_app(
         description=_ABOUT,
         openapi_tags=_TAGS,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=_OPENAPI_URL,
     )
     app.state.door = Door(
         pool=pool,
@@ -93,6 +95,7 @@ def make_app(
         wall_now=wall_now,
         station_silence_s=station_silence_s,
     )
+    add_docs_page(app, _OPENAPI_URL)
     failures.install(app)
     openapi.install(app)
     for room in (health, stations, riders_offers, riders_swaps, riders_me, operators_registry, operators_lists, operators_fleet):

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json", "/docs", "/problems"})
 """What answers without a token: health, and the documentation of the API itself."""
-OPEN_PREFIX = "/problems/"
+OPEN_PREFIXES = ("/problems/", "/docs/assets/")
 _DRAIN_LIMIT_BYTES = 8 * BODY_LIMIT_BYTES
 """Guess: so much of a body without a length is read and dropped, so that its sender hears the answer; then we hang up."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -48,7 +48,7 @@ class Boundary:
 
         structlog.contextvars.bind_contextvars(trace_id=trace_id)
         try:
-            if not (scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_PREFIX)):
+            if not (scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_PREFIXES)):
                 state["caller"] = await self._caller(headers.get("authorization"))
             await self._app(scope, await _checked_body(scope, headers, receive), send_traced)
         except ProblemError as problem:

@@ -1,13 +1,11 @@
 """The console in a real browser on a seeded database. Needs Chromium and its driver."""
 
 import asyncio
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +13,6 @@ import asyncpg
 import httpx
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -24,31 +21,8 @@ from service.standalone.database import Database
 from service.standalone.ports import free_port
 from service.store.migrate import migrate
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 HERE = Path(__file__).parent
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1300,1043 --lang=en --disable-dev-shm-usage"
-)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="no Chromium with its driver on this machine"),
-]
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.binary_location = CHROMIUM or ""
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # Its own port for the driver: Selenium's choice may meet another's.
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER, port=free_port()))
-    yield driver
-    driver.quit()
+pytestmark = pytest.mark.browser
 
 
 async def seed(dsn: str, clock: Clock) -> None:
@@ -96,21 +70,8 @@ def text(browser: webdriver.Chrome, selector: str) -> str:
     return browser.find_element(By.CSS_SELECTOR, selector).text
 
 
-def outside_requests(browser: webdriver.Chrome, url: str) -> set[str]:
-    """Return the addresses the pages asked for that are not the console's own (the browser's own tabs do not count)."""
-    asked = set()
-    for entry in browser.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
-            asked.add(message["params"]["request"]["url"])
-        elif message["method"] == "Network.webSocketCreated":
-            asked.add(message["params"]["url"].replace("ws://", "http://"))
-    assert any(address.startswith(f"{url}/") for address in asked), "nothing was recorded"
-    return {address for address in asked if not address.startswith((f"{url}/", "data:", "blob:", "chrome:", "about:"))}
-
-
 async def test_an_operator_sees_the_fleet_opens_a_station_and_sees_it_change(
-    database: str, clock: Clock, browser: webdriver.Chrome, tmp_path: Path
+    database: str, clock: Clock, browser: webdriver.Chrome, outside_requests: Callable[[str], set[str]], tmp_path: Path
 ) -> None:
     await seed(database, clock)
     async with console(database, clock) as url:
@@ -152,7 +113,7 @@ async def test_an_operator_sees_the_fleet_opens_a_station_and_sees_it_change(
         await seen(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "tr[data-station]")) == 1, "one station found")
 
         assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-        assert outside_requests(browser, url) == set()
+        assert outside_requests(url) == set()
 
 
 async def test_a_deep_link_opens_its_station_and_an_unknown_one_says_so(
