@@ -124,7 +124,7 @@ async def _database(running: Running) -> list[Finding]:
             Finding(
                 f"{stations.connected} of {stations.stations} stations connected, last heard {_ago(now, heard)}",
                 silent == 0,
-                "" if silent == 0 else "See `denchi station list`; just after a start they need up to a minute to come in",
+                "See `denchi station list`; just after a start they need up to a minute to come in",
             )
         )
         waiting = await totals.unhandled_events(connection)
@@ -149,7 +149,7 @@ async def _database(running: Running) -> list[Finding]:
             Finding(
                 f"{messages.stored} messages stored, {messages.duplicates} came twice, refused: {refused or 0}",
                 clean,
-                "" if clean else "See the table dead_letter: it keeps what was refused, with its reason",
+                "See the table dead_letter: it keeps what was refused, with its reason",
             )
         )
         return findings

@@ -1,6 +1,6 @@
 """`make` on a machine that lacks something: it says what and what to do. The machine is made of stand-ins in an own PATH."""
 
-import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,13 +62,10 @@ def test_without_a_target_make_explains(tmp_path: Path) -> None:
         assert f"make {target}\t" in result.stdout
 
 
-def test_the_build_tool_is_taken_from_the_lock_with_its_hashes(tmp_path: Path) -> None:
-    text = (HERE / "Makefile").read_text()
-    line = next(line for line in text.splitlines() if "awk" in line)
-    program = line.split("'")[1].replace("$$", "$")
-    block = subprocess.run(
-        ["awk", program, str(HERE / "requirements-dev.lock")], capture_output=True, text=True, check=True, env=dict(os.environ)
-    ).stdout.splitlines()
-    assert block[0].startswith("setuptools==")
-    assert len(block) >= 2
-    assert all("--hash=sha256:" in line for line in block[1:])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_pins_everything_the_build_tool_included_with_hashes_and_names_no_registry(name: str) -> None:
+    text = (HERE / name).read_text()
+    assert "://" not in text
+    pins = [block for block in re.split(r"\n(?=\S)", text.strip()) if not block.startswith("#")]
+    assert all(re.match(r"[a-z0-9._\[\]-]+==", pin) and "--hash=sha256:" in pin for pin in pins)
+    assert any(pin.startswith("setuptools==") for pin in pins)
