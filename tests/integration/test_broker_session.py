@@ -8,6 +8,7 @@ import pytest
 
 from devices.wire.topics import host_state, up
 from service.broker import Broker, BrokerAddress, BrokerAwayError
+from service.provisioning import rules_nats
 
 FILTER = [("denchi/v1/+/station/+/up/+", 1)]
 TOPIC = up("st-1", "telemetry")
@@ -31,9 +32,17 @@ async def take_all(session: Broker, count: int) -> list[bytes]:
     return bodies
 
 
+@pytest.fixture
+def quick_nats(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
+    """A nats-server that delivers again after 2 s instead of 30 s."""
+    monkeypatch.setattr(rules_nats, "ACK_WAIT_S", 2)
+    return request.getfixturevalue("nats_broker")
+
+
 async def test_what_is_not_acknowledged_or_finds_the_queue_full_comes_again(
-    nats_broker: Any, eventually: Callable[..., Any]
+    quick_nats: Any, eventually: Callable[..., Any]
 ) -> None:
+    nats_broker = quick_nats
     async with station(nats_broker) as source:
         async with worker(nats_broker, queue_size=5) as first:
             assert await first.wait_connected(10)
@@ -50,7 +59,7 @@ async def test_what_is_not_acknowledged_or_finds_the_queue_full_comes_again(
             # A mid belongs to its connection: on the next one it names another message.
             for received in taken[2:]:
                 second.acknowledge(received._replace(generation=0))
-            # nats-server delivers again after its ack_wait, 30 s.
+            # nats-server delivers again after its ack_wait.
             assert sorted(await take_all(second, 6)) == [b"2", b"3", b"4", b"5", b"6", b"7"]
 
 
