@@ -15,6 +15,7 @@ from service.domain.desk import Gates, unfit_reason
 from service.domain.pack import PackNow
 from service.store import listings
 from service.store.listings import Row
+from service.store.packs import pack_now
 from service.store.pool import Connection
 
 router = APIRouter(tags=["riders", "operators"])
@@ -104,8 +105,8 @@ def _item(door: Door, row: Row, slots: Sequence[Row], measured: bool) -> Station
     packs: defaultdict[str, list[PackNow]] = defaultdict(list)
     ready: defaultdict[str, list[PackNow]] = defaultdict(list)
     for slot in slots:
-        pack = listings.pack_now(slot)
-        if pack is not None:
+        if slot["serial_number"] is not None:
+            pack = pack_now(slot)
             packs[pack.model.pack_model_id].append(pack)
             if promising and _handing_out(slot) and unfit_reason(pack, Gates(now)) is None:
                 ready[pack.model.pack_model_id].append(pack)
@@ -136,12 +137,12 @@ def _item(door: Door, row: Row, slots: Sequence[Row], measured: bool) -> Station
 
 
 def _handing_out(slot: Row) -> bool:
-    # As the desk sees it: a pack that we know to be there counts although its station still calls the slot empty.
-    return slot["status"] in ("empty", "occupied") and not slot["quarantined"]
+    # As the desk sees it.
+    return slot["status"] == "occupied" and not slot["quarantined"]
 
 
 def _slot(row: Row, now: datetime) -> SlotItem:
-    pack = listings.pack_now(row)
+    pack = pack_now(row) if row["serial_number"] is not None else None
     shown = (
         None
         if pack is None

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-import asyncpg
-
 from service.domain.observation import MessageKey, SlotDescription, StationBorn
-from service.domain.pack import PackModel, PackNow
+from service.domain.pack import PackNow
+from service.store.packs import pack_now
 from service.store.pool import Connection
 from service.store.queries import statements
 
@@ -88,7 +87,7 @@ async def packs_at(
     """Return the packs in usable slots of these stations, each with its newest reading in that slot."""
     found: dict[str, list[PackNow]] = defaultdict(list)
     async for row in _sql.packs_at(connection, station_ids=list(station_ids), pack_model_id=pack_model_id):
-        found[row["station_id"]].append(_pack_now(row))
+        found[row["station_id"]].append(pack_now(row))
     return found
 
 
@@ -278,33 +277,6 @@ async def emission(connection: Connection, area: str, now: datetime) -> tuple[fl
 
 def _slots_json(slots: Sequence[SlotDescription]) -> str:
     return "[" + ",".join(slot.model_dump_json() for slot in slots) + "]"
-
-
-def _pack_now(row: asyncpg.Record) -> PackNow:
-    model = PackModel(
-        row["pack_model_id"],
-        row["nominal_wh"],
-        row["nominal_v"],
-        row["max_charge_w"],
-        row["hand_out_soc"],
-        row["target_soc"],
-        row["max_hand_out_degc"],
-        row["max_cell_spread_mv"],
-    )
-    return PackNow(
-        serial_number=row["serial_number"],
-        model=model,
-        slot_no=row["slot_no"],
-        condition=row["condition"],
-        held_by=row["held_by"],
-        soc=row["soc"] or 0.0,
-        soh=row["soh"] or 0.0,
-        temp_max_degc=row["temp_max_degc"],
-        cell_spread_mv=row["cell_spread_mv"],
-        fault_count=row["fault_count"] or 0,
-        charging=row["charging_state"] == "charging",
-        reading_at=row["reading_at"],
-    )
 
 
 async def live_serials(connection: Connection, station_id: str) -> set[str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from service.domain.pack import PackModel, PackNow
 from service.store.pool import Connection
 from service.store.queries import statements
 
@@ -57,29 +56,8 @@ async def stations(
 
 
 async def slots(connection: Connection, station_ids: Sequence[str]) -> Sequence[Row]:
-    """Return the slots of these stations with what is in them; `pack_now` makes a domain value of a row."""
+    """Return the slots of these stations with what is in them; `packs.pack_now` makes a domain value of a row with a pack."""
     return await _all(_q.slots(connection, station_ids=list(station_ids)))
-
-
-def pack_now(row: Row) -> PackNow | None:
-    """Return the registered pack in a slot row; None when there is none. Without a reading it has `reading_at` None."""
-    if row["serial_number"] is None:
-        return None
-    model = PackModel(**{name: row[name] for name in PackModel.__dataclass_fields__})
-    return PackNow(
-        serial_number=row["serial_number"],
-        model=model,
-        slot_no=row["slot_no"],
-        condition=row["condition"],
-        held_by=row["pack_held_by"],
-        soc=row["soc"] or 0.0,
-        soh=row["soh"] or 0.0,
-        temp_max_degc=row["temp_max_degc"],
-        cell_spread_mv=row["cell_spread_mv"],
-        fault_count=row["fault_count"] or 0,
-        charging=row["charging_state"] == "charging",
-        reading_at=row["reading_at"],
-    )
 
 
 async def pack_models(connection: Connection, *, after: str | None, row_limit: int) -> Sequence[Row]:

@@ -127,6 +127,15 @@ CREATE TABLE station_live (
     seq             bigint[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50);
 
+-- The newest reading of each slot, one row per slot that has one.
+CREATE VIEW slot_reading AS
+SELECT l.station_id, u.slot_no, u.serial_number, u.soc, u.soh, u.charging_state, u.power_dc_w, u.temp_max_degc,
+       u.cell_spread_mv, u.fault_count, u.reading_at
+FROM station_live l
+CROSS JOIN LATERAL unnest(l.slot_no, l.serial_number, l.soc, l.soh, l.charging_state, l.power_dc_w, l.temp_max_degc,
+    l.cell_spread_mv, l.fault_count, l.reading_at)
+    AS u (slot_no, serial_number, soc, soh, charging_state, power_dc_w, temp_max_degc, cell_spread_mv, fault_count, reading_at);
+
 -- Everything that is not telemetry, as a queue for the desk; taken with SKIP LOCKED, kept as the station's own log.
 CREATE TABLE station_event (
     station_id  text NOT NULL,

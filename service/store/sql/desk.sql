@@ -30,20 +30,14 @@ ORDER BY CASE WHEN :latitude::float8 IS NULL THEN 0
 LIMIT :most;
 
 -- name: packs_at
-SELECT p.station_id, p.serial_number, p.slot_no, p.condition, coalesce(h.swap_id, h.reservation_id) AS held_by,
+SELECT p.station_id, p.serial_number, p.slot_no, p.condition, coalesce(h.swap_id, h.reservation_id) AS pack_held_by,
        m.pack_model_id, m.nominal_wh, m.nominal_v, m.max_charge_w, m.hand_out_soc, m.target_soc, m.max_hand_out_degc,
        m.max_cell_spread_mv, l.soc, l.soh, l.temp_max_degc, l.cell_spread_mv, l.fault_count, l.charging_state, l.reading_at
 FROM pack p
 JOIN pack_model m USING (pack_model_id)
 JOIN slot s ON s.station_id = p.station_id AND s.slot_no = p.slot_no
 LEFT JOIN pack_hold h ON h.serial_number = p.serial_number AND h.released_at IS NULL
-LEFT JOIN (
-    SELECT sl.station_id, u.* FROM station_live sl
-    CROSS JOIN LATERAL unnest(sl.slot_no, sl.serial_number, sl.soc, sl.soh, sl.temp_max_degc, sl.cell_spread_mv,
-                              sl.fault_count, sl.charging_state, sl.reading_at)
-        AS u (slot_no, serial_number, soc, soh, temp_max_degc, cell_spread_mv, fault_count, charging_state, reading_at)
-    WHERE sl.station_id = ANY(:station_ids)
-) l ON l.station_id = p.station_id AND l.slot_no = p.slot_no AND l.serial_number = p.serial_number
+LEFT JOIN slot_reading l ON l.station_id = ANY(:station_ids) AND l.station_id = p.station_id AND l.slot_no = p.slot_no AND l.serial_number = p.serial_number
 WHERE p.place = 'slot' AND p.station_id = ANY(:station_ids) AND NOT s.quarantined AND s.status = 'occupied'
   AND (:pack_model_id::text IS NULL OR p.pack_model_id = :pack_model_id);
 

@@ -32,14 +32,7 @@ LEFT JOIN pack p ON p.place = 'slot' AND p.station_id = sl.station_id AND p.slot
 LEFT JOIN pack_model m USING (pack_model_id)
 LEFT JOIN pack_hold h ON h.serial_number = p.serial_number AND h.released_at IS NULL
 LEFT JOIN slot_hold sh ON sh.station_id = sl.station_id AND sh.slot_no = sl.slot_no AND sh.released_at IS NULL
-LEFT JOIN (
-    SELECT l.station_id, u.*
-    FROM station_live l
-    CROSS JOIN LATERAL unnest(l.slot_no, l.serial_number, l.soc, l.soh, l.charging_state, l.power_dc_w, l.temp_max_degc,
-        l.cell_spread_mv, l.fault_count, l.reading_at)
-        AS u (slot_no, serial_number, soc, soh, charging_state, power_dc_w, temp_max_degc, cell_spread_mv, fault_count, reading_at)
-    WHERE l.station_id = ANY(:station_ids::text[])
-) r ON r.station_id = sl.station_id AND r.slot_no = sl.slot_no AND r.serial_number = p.serial_number
+LEFT JOIN slot_reading r ON r.station_id = ANY(:station_ids::text[]) AND r.station_id = sl.station_id AND r.slot_no = sl.slot_no AND r.serial_number = p.serial_number
 WHERE sl.station_id = ANY(:station_ids::text[])
 ORDER BY sl.station_id, sl.slot_no;
 
