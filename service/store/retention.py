@@ -31,3 +31,13 @@ async def bound_dead_letters(connection: Connection, newest_kept: int) -> int:
 async def forget_plans(connection: Connection, before: datetime) -> int:
     """Delete plans made before this fleet instant; return how many."""
     return int(await _sql.forget_plans(connection, before=before))
+
+
+async def forget_events(connection: Connection, before: datetime) -> int:
+    """Delete station events that are handled and were received before this fleet instant; return how many."""
+    return int(await _sql.forget_events(connection, before=before))
+
+
+async def forget_commands(connection: Connection, before: datetime) -> int:
+    """Delete commands of no swap that are over and were issued before this fleet instant; return how many."""
+    return int(await _sql.forget_commands(connection, before=before))

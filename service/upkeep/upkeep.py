@@ -24,6 +24,12 @@ ANSWERS_KEPT = timedelta(hours=48)
 PLANS_KEPT = timedelta(days=7)
 """Guess: fleet time for which a plan can still be looked at."""
 
+EVENTS_KEPT = timedelta(days=30)
+"""Guess: fleet time for which one can still read what a station said; what the desk made of it stays in its own log."""
+
+COMMANDS_KEPT = timedelta(days=30)
+"""Guess: fleet time for which a command that belongs to no swap can still be looked at."""
+
 log = structlog.get_logger()
 
 
@@ -47,8 +53,12 @@ async def upkeep_once(pool: Pool, now: datetime, wall_now: datetime) -> None:
     """
     made = await keep_partitions(pool, now)
     async with pool.acquire() as connection:
-        letters = await retention.bound_dead_letters(connection, DEAD_LETTERS_KEPT)
-        answers = await idempotency.forget(connection, wall_now - ANSWERS_KEPT)
-        plans = await retention.forget_plans(connection, now - PLANS_KEPT)
-    if made or letters or answers or plans:
-        log.info("upkeep.done", partitions_made=made, dead_letters=letters, answers=answers, plans=plans)
+        forgotten = {
+            "dead_letters": await retention.bound_dead_letters(connection, DEAD_LETTERS_KEPT),
+            "answers": await idempotency.forget(connection, wall_now - ANSWERS_KEPT),
+            "plans": await retention.forget_plans(connection, now - PLANS_KEPT),
+            "events": await retention.forget_events(connection, now - EVENTS_KEPT),
+            "commands": await retention.forget_commands(connection, now - COMMANDS_KEPT),
+        }
+    if made or any(forgotten.values()):
+        log.info("upkeep.done", partitions_made=made, **forgotten)

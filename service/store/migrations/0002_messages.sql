@@ -151,6 +151,7 @@ CREATE TABLE station_event (
     failure     text,
     PRIMARY KEY (station_id, epoch, boot, seq)
 );
+CREATE INDEX station_event_by_age ON station_event (received_at);
 CREATE INDEX station_event_open ON station_event (station_id, epoch, boot, seq) WHERE handled_at IS NULL;
 
 CREATE TABLE meter_register (

@@ -18,6 +18,8 @@ CREATE TABLE command (
     CHECK (valid_until > issued_at)
 );
 CREATE INDEX command_open ON command (station_id, issued_at) WHERE status IN ('queued', 'sent');
+-- What belongs to no swap is forgotten in time.
+CREATE INDEX command_by_age ON command (issued_at) WHERE swap_id IS NULL;
 CREATE INDEX command_by_swap ON command (swap_id) WHERE swap_id IS NOT NULL;
 -- The newest schedule of a station, whatever became of it.
 CREATE INDEX command_schedules ON command (station_id, issued_at) WHERE name = 'set_schedule';

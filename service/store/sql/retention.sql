@@ -17,3 +17,16 @@ SELECT count(*) FROM gone;
 
 -- name: forget_plans$
 WITH gone AS (DELETE FROM plan WHERE made_at < :before RETURNING 1) SELECT count(*) FROM gone;
+
+-- name: forget_events$
+WITH gone AS (DELETE FROM station_event WHERE received_at < :before AND handled_at IS NOT NULL RETURNING 1)
+SELECT count(*) FROM gone;
+
+-- name: forget_commands$
+-- The commands of swaps stay: they are evidence.
+WITH gone AS (
+    DELETE FROM command
+    WHERE swap_id IS NULL AND issued_at < :before AND status IN ('acknowledged', 'expired', 'withdrawn')
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
