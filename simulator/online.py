@@ -207,7 +207,7 @@ class _Run:
 
     def _step(self) -> None:
         now_s = self._clock.monotonic()
-        self._plant.step(now_s - self._stepped_s)
+        self._plant.step(now_s - self._stepped_s, self._town.world.scenario.demand.riding_at(self._clock.now()))
         self._stepped_s = now_s
         self._plant.save(self._clock.now())
 

@@ -84,8 +84,11 @@ class Plant:
         arrays["meter_over_limit_s"] = self.meters.over_limit_s
         self._store.save_arrays(arrays, fleet_at.isoformat())
 
-    def step(self, dt_s: float) -> None:
-        """Advance everything by `dt_s` fleet seconds. A step of nothing, or back, does nothing."""
+    def step(self, dt_s: float, riding_level: float = 1.0) -> None:
+        """Advance everything by `dt_s` fleet seconds. A step of nothing, or back, does nothing.
+
+        `riding_level` : how much is ridden now, 1 on the mean of a day.
+        """
         if dt_s <= 0:
             return
         taken = self.in_slot >= 0
@@ -94,7 +97,7 @@ class Plant:
         draw_w = np.zeros(len(self.serials))
         for rider, numbers in enumerate(self.with_rider):
             if numbers and self.riding[rider]:
-                draw_w[numbers] = self._draw_w[rider]
+                draw_w[numbers] = self._draw_w[rider] * riding_level
         in_wh = pack_physics.step(self.packs, dt_s, limit_w, draw_w, self._ambient_degc, self.kind)
         charged_wh = np.zeros(self.in_slot.shape)
         charged_wh[taken] = in_wh[self.in_slot[taken]]

@@ -1,9 +1,11 @@
 """What a simulated world is made of, as numbers from a TOML file. Who lives in it is ``simulator.world``."""
 
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 BUNDLED = Path(__file__).parent / "scenarios"
@@ -81,10 +83,27 @@ class Demand(_Section):
     """How many swaps are wanted. Times are fleet seconds."""
 
     swaps_per_station_hour: float = Field(ge=0, le=200)
+    """On the mean of a day."""
+    day_shape: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=24, max_length=24)]
+    """How much is ridden in each local hour, from midnight on; only the proportions count."""
+    utc_offset_h: float = Field(ge=-12, le=14)
     opening_riders: int = Field(ge=0, le=1000)
     opening_first_s: float = Field(ge=0)
     opening_gap_s: float = Field(ge=0)
     most_riders_at_once: int = Field(ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _somebody_rides(self) -> Self:
+        if sum(self.day_shape) <= 0:
+            raise ValueError("day_shape must not be zero all day")
+        return self
+
+    def riding_at(self, at: datetime) -> float:
+        """Return how much is ridden at a fleet instant; 1 is the mean of a day. Between the middles of two hours it is a line."""
+        local = at.astimezone(UTC) + timedelta(hours=self.utc_offset_h)
+        hour = local.hour + local.minute / 60 + local.second / 3600
+        level = np.interp(hour, np.arange(24) + 0.5, self.day_shape, period=24.0)
+        return float(level) * 24.0 / sum(self.day_shape)
 
 
 class Weather(_Section):

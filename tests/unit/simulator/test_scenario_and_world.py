@@ -1,6 +1,7 @@
 """Scenarios name what is wrong with them; a world is the same for the same seed."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -45,6 +46,15 @@ def test_every_station_starts_with_two_empty_slots_and_every_serial_is_used_once
     assert {len(rider.packs) for rider in world.riders} == {1, 2}
 
 
+def test_riding_has_the_mean_one_over_a_day_and_is_most_in_the_rush_hours() -> None:
+    demand = load_scenario("default").demand
+    midnight = datetime(2026, 4, 6, tzinfo=UTC) - timedelta(hours=demand.utc_offset_h)
+    levels = [demand.riding_at(midnight + timedelta(minutes=minute)) for minute in range(24 * 60)]
+    assert sum(levels) / len(levels) == pytest.approx(1.0, abs=1e-3)
+    assert levels.index(max(levels)) / 60 == pytest.approx(8.0, abs=0.51)
+    assert levels[3 * 60] < 0.2 < 2.0 < levels[18 * 60]
+
+
 def test_every_rider_can_still_ride_at_the_start() -> None:
     world = make_world(load_scenario("default"), 60, 1)
     assert all(pack.soc > rider.swap_below_soc for rider in world.riders for pack in rider.packs)
@@ -64,6 +74,8 @@ def test_a_world_of_an_absurd_size_is_refused(stations: int) -> None:
         ("packs_full = 7", "packs_full = 9", "leave two slots empty"),
         ("full_soc = [0.88, 1.0]", "full_soc = [1.0, 0.88]", "station.full_soc"),
         ("per_station = 6", "per_station = 6\nhorses = 2", "riders.horses"),
+        ("utc_offset_h = 9.0", "utc_offset_h = 90.0", "demand.utc_offset_h"),
+        ("0.15, 0.10, 0.10,", "0.15, 0.10,", "demand.day_shape"),
         ("ambient_degc = 22.0", 'ambient_degc = "warm"', "weather.ambient_degc"),
         ("ambient_degc = 22.0", "ambient_degc = nan", "weather.ambient_degc"),
         ("[weather]", "[weather", "is not TOML"),
