@@ -1,5 +1,6 @@
 """What the devices' unit tests share: a clock that is moved by hand, a bench station with a real journal, no broker."""
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from devices.agent.agent import StationAgent
 from devices.agent.settings import AgentSettings
 from devices.agent.station import Station
 from devices.hardware.bench import BenchCabinet
@@ -114,3 +116,28 @@ def hand_clock() -> HandClock:
 @pytest.fixture
 def chance() -> random.Random:
     return random.Random(7)
+
+
+def agent_of(bench: Bench) -> StationAgent:
+    settings = AgentSettings(swap_tick_wall_s=0.0, tick_wall_s=0.001)
+    return StationAgent("st-1", 1, bench.cabinet, LooseLink(bench.journal), bench.clock, settings, random.Random(1))
+
+
+@pytest.fixture
+def agent(bench: Bench) -> Iterator[StationAgent]:
+    return agent_of(bench)
+
+
+def command(
+    bench: Bench, name: str, args: dict[str, Any], command_id: str = "cmd-1", lifetime_s: float = 60.0, **more: Any
+) -> bytes:
+    now = bench.clock.now()
+    body = {"v": 1, "commandId": command_id, "name": name, "issuedAt": now.isoformat(), "args": args}
+    return json.dumps({**body, "validUntil": (now + timedelta(seconds=lifetime_s)).isoformat()}).encode()
+
+
+def acks(bench: Bench) -> list[tuple[str, str | None]]:
+    return [(body["status"], body.get("reasonCode")) for body in bench.said("ack")]
+
+
+SWAP = {"requestId": 2**30, "idToken": {"idToken": "rsv_1"}, "count": 1, "offerSerials": ["BENCH-0004"]}
