@@ -2,10 +2,16 @@
 
 import contextlib
 import os
+import random
 import socket
 from pathlib import Path
 
 from service.standalone.errors import UpError
+
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_OF_OURS = 20_000
+"""Guess: above what well-known servers take."""
+_TRIES = 500
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -28,13 +34,28 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
         return False
 
 
-def free_port(preferred: int | None = None) -> int:
-    """Return `preferred` when it is free, else a free port that the system chooses."""
+def free_port(preferred: int | None = None, *, in_a_row: int = 1) -> int:
+    """Return `preferred` when it is free, else the first of `in_a_row` free ports.
+
+    They lie below the range from which the system takes the ports of outgoing connections: one of ours that is free for a moment,
+    because its server is being started again, is not taken by somebody's connection meanwhile.
+    """
     if preferred and is_free(preferred):
         return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    lowest, highest = _FIRST_OF_OURS, max(_first_outgoing() - in_a_row, _FIRST_OF_OURS + 1)
+    chance = random.SystemRandom()
+    for _ in range(_TRIES):
+        port = chance.randrange(lowest, highest)
+        if all(is_free(port + more) for more in range(in_a_row)):
+            return port
+    raise UpError("no free TCP port was found on this machine", "End programs that hold ports, or choose them with the options")
+
+
+def _first_outgoing() -> int:
+    try:
+        return int(_OUTGOING.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32_768
 
 
 def require_free(port: int, what: str, option: str) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from service.standalone.ports import free_port
 
 START_PATIENCE_S = 90.0
 
@@ -51,17 +52,9 @@ def report_of(up: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """The API's port; the console takes the next one, so both are tried."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
+def port() -> int:
+    """The API's port; the console takes the next one."""
+    return free_port(in_a_row=2)
 
 
 @pytest.fixture
@@ -88,8 +81,8 @@ def kill_in_random_order(data_dir: Path, log: Path, victims: list[str], rounds: 
 
 
 @pytest.mark.timeout(240)
-def test_roles_broker_and_database_are_killed_and_every_message_is_stored_once(data_dir: Path, free_port: int) -> None:
-    up = start_up(data_dir, free_port, "--stations", "6", "--for", "30", "--seed", "3")
+def test_roles_broker_and_database_are_killed_and_every_message_is_stored_once(data_dir: Path, port: int) -> None:
+    up = start_up(data_dir, port, "--stations", "6", "--for", "30", "--seed", "3")
     log = data_dir.parent / "up.log"
     wait_for_line(log, "first station online")
     killed = kill_in_random_order(data_dir, log, ["ingest", "desk", "api", "plan", "broker", "database"], rounds=6, seed=5)
@@ -104,8 +97,8 @@ def test_roles_broker_and_database_are_killed_and_every_message_is_stored_once(d
 
 
 @pytest.mark.timeout(240)
-def test_the_parent_is_killed_no_orphan_stays_and_the_next_start_goes_on(data_dir: Path, free_port: int) -> None:
-    up = start_up(data_dir, free_port, "--stations", "4", "--for", "600", "--seed", "4")
+def test_the_parent_is_killed_no_orphan_stays_and_the_next_start_goes_on(data_dir: Path, port: int) -> None:
+    up = start_up(data_dir, port, "--stations", "4", "--for", "600", "--seed", "4")
     log = data_dir.parent / "up.log"
     wait_for_line(log, "first station online")
     pids = [child.pid for child in psutil.Process(up.pid).children(recursive=True)]
@@ -117,7 +110,7 @@ def test_the_parent_is_killed_no_orphan_stays_and_the_next_start_goes_on(data_di
         _pause(0.2)
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
-    again = start_up(data_dir, free_port, "--stations", "4", "--for", "15", "--seed", "4")
+    again = start_up(data_dir, port, "--stations", "4", "--for", "15", "--seed", "4")
     report = report_of(again, 150)
     assert report["messages"]["settled"] == report["messages"]["sent"], report
     assert report["messages"]["lost"] == 0
@@ -126,8 +119,8 @@ def test_the_parent_is_killed_no_orphan_stays_and_the_next_start_goes_on(data_di
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_twenty_kills_of_anything_the_fleet_itself_included(data_dir: Path, free_port: int) -> None:
-    up = start_up(data_dir, free_port, "--stations", "12", "--for", "120", "--seed", "7")
+def test_twenty_kills_of_anything_the_fleet_itself_included(data_dir: Path, port: int) -> None:
+    up = start_up(data_dir, port, "--stations", "12", "--for", "120", "--seed", "7")
     log = data_dir.parent / "up.log"
     wait_for_line(log, "first station online")
     victims = ["ingest", "desk", "api", "plan", "broker", "database", "fleet"]

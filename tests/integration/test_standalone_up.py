@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(170)
 class _Up:
     def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
-        self.port = _two_free_ports()
+        self.port = free_port(in_a_row=2)
         self.screen = data_dir.parent / f"screen-{self.port}.txt"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DENCHI_")}
         command = [
@@ -53,14 +53,6 @@ class _Up:
     def children(self) -> dict[str, int]:
         children: dict[str, int] = json.loads((self.data_dir / "run.json").read_text())["children"]
         return children
-
-
-def _two_free_ports() -> int:
-    for _ in range(50):
-        port = free_port()
-        if port < 65_000 and free_port(port + 1) == port + 1:
-            return port
-    raise AssertionError("no two free ports side by side")
 
 
 @pytest.fixture

@@ -87,3 +87,11 @@ def test_a_nearly_full_disk_is_refused_before_anything_is_started(walkable_dir: 
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=12_000_000))
     with pytest.raises(UpError, match="only 12 MB are free"):
         machine.require_room()
+
+
+def test_free_ports_lie_below_those_of_outgoing_connections_and_side_by_side() -> None:
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(20):
+        port = free_port(in_a_row=2)
+        assert 20_000 <= port < first_outgoing - 1
+        assert is_free(port + 1)
