@@ -16,8 +16,8 @@ from service.domain.command import Command
 from service.domain.fleet import FleetNow, StationNow
 from service.domain.plan import PlanOfStation, PlanRecord, StepGrid
 from service.forecast.demand import HISTORY_S, forecast_demand
-from service.forecast.supply import forecast_supply
-from service.grid.synthetic import seed_synthetic
+from service.forecast.supply import DECISION_SERIES, HISTORY, forecast_sites, forecast_supply
+from service.grid.synthetic import synthetic_signals
 from service.planning.build import Outlook, StationJobs, build
 from service.planning.check import Violation
 from service.planning.disaggregate import disaggregate
@@ -30,7 +30,7 @@ from service.state.load import load_fleet
 from service.store.outbox import enqueue
 from service.store.plans import add_plan
 from service.store.pool import DATABASE_AWAY, Connection, Pool
-from service.store.signals import known_signals
+from service.store.signals import add_missing, known_signals
 
 COMMAND_VALID_S = 900.0
 """How long a schedule may wait for its station [fleet s]. Guess: the next one is at most ten minutes behind it."""
@@ -110,14 +110,24 @@ async def run_cycle(
     if not fleet.stations:
         log.info("plan.skipped", reason="no station in service has been born yet")
         return None
-    await seed_synthetic(connection, area, now, SIGNAL_DAYS, now)
+    await add_missing(connection, synthetic_signals(area, now, SIGNAL_DAYS, now))
     grid = StepGrid(now)
-    signals = await known_signals(connection, area, grid.start_at - timedelta(days=1, hours=1), grid.end_at, now)
-    supply = forecast_supply(signals, grid)
+    signals = await known_signals(connection, area, DECISION_SERIES, grid.start_at - HISTORY, grid.end_at, now)
+    supply = forecast_supply(signals, area, grid)
+    sites = forecast_sites(signals, [station.station_id for station in fleet.stations], grid)
     demand = forecast_demand(fleet.stations, grid, policy.lead_h * 3600.0)
-    outlook = Outlook(demand.mean, demand.lead_deviation, supply.price_jpy_per_kwh, supply.renewable_w, supply.price_source)
+    outlook = Outlook(
+        handed_out=demand.mean,
+        lead_deviation=demand.lead_deviation,
+        price_jpy_per_kwh=supply.price_jpy_per_kwh,
+        renewable_w=supply.renewable_w,
+        own_pv_w=sites.own_pv_w,
+        site_limit_w=sites.limit_w,
+        fleet_limit_w=supply.limit_w,
+        price_source=supply.price_source,
+    )
     decision = await asyncio.to_thread(_decide, fleet, grid, outlook, policy, solve_limit_s, new_id)
-    record = _record(new_id("pln"), now, decision)
+    record = _record(new_id("pln"), now, decision, supply.supply_source)
     async with connection.transaction():
         await add_plan(connection, record)
         await enqueue(connection, decision.orders)
@@ -134,6 +144,7 @@ async def run_cycle(
         solve_s=round(record.solve_s, 3),
         commands=len(decision.orders),
         price_source=record.price_source,
+        supply_source=record.supply_source,
     )
     return record.plan_id
 
@@ -191,7 +202,7 @@ def _order(
     )
 
 
-def _record(plan_id: str, now: datetime, decision: Decision) -> PlanRecord:
+def _record(plan_id: str, now: datetime, decision: Decision, supply_source: str) -> PlanRecord:
     problem, plan = decision.problem, decision.plan
     return PlanRecord(
         plan_id=plan_id,
@@ -208,6 +219,7 @@ def _record(plan_id: str, now: datetime, decision: Decision) -> PlanRecord:
         truncated=plan.truncated,
         solve_s=decision.solve_s,
         price_source=problem.price_source,
+        supply_source=supply_source,
         fleet_ac_w=tuple((plan.energy_wh.sum(axis=0) / problem.step_h).tolist()),
         price_jpy_per_kwh=tuple(problem.brown_jpy_per_kwh.tolist()),
         renewable_w=tuple((problem.green_wh / problem.step_h).tolist()),

@@ -75,13 +75,13 @@ INSERT INTO debt (debt_id, swap_id, owed_by, rider_id, value_micro, currency, re
     ('dbt_1', 'swp_41', 'rider', 'rider-41', 90000000000, 'JPY', 'one pack not returned', pg_temp.at() - interval '3 hours', pg_temp.at() + interval '21 hours'),
     ('dbt_2', 'swp_60', 'operator', 'rider-60', 90000000000, 'JPY', 'one pack not handed out', pg_temp.at() - interval '2 days', pg_temp.at() - interval '1 day');
 
-INSERT INTO signal (series, area, start_at, period_s, value, known_at, source)
-SELECT 'price_jpy_per_kwh', 'kyushu', date_bin('30 minutes', pg_temp.at(), '2000-01-01Z') + no * interval '30 minutes', 1800, 12, pg_temp.at() - interval '1 day', 'synthetic'
+INSERT INTO signal (series, place_kind, place, start_at, period_s, value, known_at, source)
+SELECT 'price_jpy_per_kwh', 'area', 'kyushu', date_bin('30 minutes', pg_temp.at(), '2000-01-01Z') + no * interval '30 minutes', 1800, 12, pg_temp.at() - interval '1 day', 'synthetic'
 FROM generate_series(0, 47) no;
 
 INSERT INTO plan (plan_id, made_at, start_at, step_s, step_count, station_count, engine, objective_jpy, bound_jpy, gap, shortfall_wh, truncated, solve_s,
-    price_source, fleet_ac_w, price_jpy_per_kwh, renewable_w)
-SELECT 'pln_1', pg_temp.at() - interval '35 seconds', min(start_at), 900, 96, 23, 'glop', 4100, 4100, 0, 0, false, 0.4, 'synthetic',
+    price_source, supply_source, fleet_ac_w, price_jpy_per_kwh, renewable_w)
+SELECT 'pln_1', pg_temp.at() - interval '35 seconds', min(start_at), 900, 96, 23, 'glop', 4100, 4100, 0, 0, false, 0.4, 'synthetic', 'synthetic',
        array_agg(greatest(4000, 52000 * sun * sun + 9000 * night) ORDER BY start_at),
        array_agg(9 + 11 * (1 - sun) + 4 * exp(-power((hour - 18.5) / 2, 2)) ORDER BY start_at), array_agg(60000 * sun ORDER BY start_at)
 FROM (

@@ -82,6 +82,7 @@ class PlanRecord:
     truncated: bool
     solve_s: float
     price_source: str
+    supply_source: str
     fleet_ac_w: tuple[float, ...]
     price_jpy_per_kwh: tuple[float, ...]
     renewable_w: tuple[float, ...]

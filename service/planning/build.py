@@ -28,6 +28,9 @@ class Outlook:
     price_jpy_per_kwh : (steps,) price of energy.
     renewable_w : (steps,) shape of the generation behind the contracted volume; only its proportions count.
     price_source : who says so, shown wherever a price is shown.
+    own_pv_w : (stations, steps) generation behind each station's own meter; None: nobody has any.
+    site_limit_w : (stations, steps) most that each station may draw, whatever its connection allows; infinite or None: any.
+    fleet_limit_w : (steps,) most that the whole fleet may draw; infinite or None: any.
     """
 
     handed_out: FloatArray
@@ -35,6 +38,9 @@ class Outlook:
     price_jpy_per_kwh: FloatArray
     renewable_w: FloatArray
     price_source: str
+    own_pv_w: FloatArray | None = None
+    site_limit_w: FloatArray | None = None
+    fleet_limit_w: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,12 @@ def build(fleet: FleetNow, grid: StepGrid, outlook: Outlook, policy: Policy) -> 
         expected_wh += need[row, -1]
         all_jobs.append(StationJobs(by_model, due))
     reach = np.maximum.accumulate(reach, axis=1)
-    ceiling = np.minimum(limit, connection)
+    if outlook.site_limit_w is not None:
+        connection = np.minimum(connection, outlook.site_limit_w * step_h)
+    if outlook.fleet_limit_w is not None:
+        connection = _shared_out(connection, outlook.fleet_limit_w * step_h)
+    own_pv = np.zeros(shape) if outlook.own_pv_w is None else outlook.own_pv_w * step_h
+    ceiling = np.minimum(limit, connection + own_pv)
     _, short = project(need_ready, reach, ceiling)
     need, _ = project(need, reach, ceiling)
     shape_wh = np.maximum(outlook.renewable_w, 0.0) * step_h
@@ -138,7 +149,7 @@ def build(fleet: FleetNow, grid: StepGrid, outlook: Outlook, policy: Policy) -> 
         reach_wh=reach,
         step_limit_wh=limit,
         connection_wh=connection,
-        own_pv_wh=np.zeros(shape),
+        own_pv_wh=own_pv,
         shortfall_wh=short,
         green_wh=green,
         green_jpy_per_kwh=np.minimum(policy.green_jpy_per_kwh, outlook.price_jpy_per_kwh),
@@ -147,6 +158,16 @@ def build(fleet: FleetNow, grid: StepGrid, outlook: Outlook, policy: Policy) -> 
         price_source=outlook.price_source,
     )
     return problem, tuple(all_jobs)
+
+
+def _shared_out(connection_wh: FloatArray, fleet_wh: FloatArray) -> FloatArray:
+    """Return the connections when the fleet together may draw `fleet_wh` (steps,): all are cut by the same share.
+
+    Stricter than one limit for the fleet, and lawful at once for every station alone.
+    """
+    whole = connection_wh.sum(axis=0)
+    share = np.divide(fleet_wh, whole, out=np.ones_like(whole), where=whole > fleet_wh)
+    return np.asarray(connection_wh * np.minimum(share, 1.0), dtype=np.float64)
 
 
 def _due(riders: FloatArray, lead_deviation: FloatArray, packs: int, policy: Policy) -> Due:

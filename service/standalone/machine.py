@@ -14,7 +14,7 @@ from typing import TypeVar
 import asyncpg
 
 from service.domain.clock import FleetTime
-from service.grid.synthetic import seed_synthetic
+from service.grid.synthetic import synthetic_signals
 from service.provisioning.publish import access_rules
 from service.settings import Settings
 from service.standalone import fleet
@@ -27,6 +27,7 @@ from service.standalone.roles import ROLES, child_environment, make_keys, role_e
 from service.standalone.supervisor import Supervisor
 from service.store.migrate import MigrationChangedError, migrate
 from service.store.pool import Connection
+from service.store.signals import add_missing
 
 T = TypeVar("T")
 
@@ -120,7 +121,8 @@ class Machine:
     def renew_signals(self, line: FleetTime) -> None:
         """Fill in the synthetic days that have come within sight."""
         now = line.at(datetime.now(UTC))
-        self.with_database(lambda connection: seed_synthetic(connection, self.settings.area, now, _SIGNAL_DAYS, now))
+        signals = synthetic_signals(self.settings.area, now, _SIGNAL_DAYS, now)
+        self.with_database(lambda connection: add_missing(connection, signals))
 
     def stop(self) -> None:
         """Stop everything, the fleet first and the database last. Whatever is cut off here goes on at the next start."""
@@ -202,7 +204,7 @@ class Machine:
     async def _prepare(self, connection: Connection, line: FleetTime) -> int:
         applied = await migrate(connection)
         now = line.at(datetime.now(UTC))
-        await seed_synthetic(connection, self.settings.area, now, _SIGNAL_DAYS, now)
+        await add_missing(connection, synthetic_signals(self.settings.area, now, _SIGNAL_DAYS, now))
         rules = await access_rules(
             connection, self.broker.rules_dir, self.settings.broker_user, self.settings.broker_password() or ""
         )

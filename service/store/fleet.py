@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
@@ -79,6 +79,7 @@ class PlanRow:
     truncated: bool
     solve_s: float
     price_source: str
+    supply_source: str
     fleet_ac_w: Sequence[float]
     price_jpy_per_kwh: Sequence[float]
     renewable_w: Sequence[float]
@@ -101,10 +102,14 @@ class FleetRows:
     stations: tuple[StationRow, ...]
     slots: tuple[SlotRow, ...]
     plan: PlanRow | None
-    sources: tuple[str, ...]
     swaps_by_status: dict[str, int]
     anomalies_by_kind: dict[str, int]
     debts: tuple[OpenDebts, ...]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return who says what prices and supply will be, by the newest plan."""
+        return () if self.plan is None else (self.plan.price_source, self.plan.supply_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,6 @@ async def read_fleet(connection: Connection, now: datetime, day_start: datetime)
         stations=await _lines(StationRow, _sql.stations(connection)),
         slots=await _lines(SlotRow, _sql.slots(connection)),
         plan=plan,
-        sources=await _sources(connection, plan, now),
         swaps_by_status={row["status"]: row["swaps"] async for row in _sql.swaps_by_status(connection, since=day_start)},
         anomalies_by_kind={row["kind"]: row["anomalies"] async for row in _sql.open_anomalies(connection)},
         debts=await _lines(OpenDebts, _sql.open_debts(connection, now=now)),
@@ -200,14 +204,6 @@ async def read_stations_more(connection: Connection, station_ids: Sequence[str],
         )
         for station_id in wanted
     }
-
-
-async def _sources(connection: Connection, plan: PlanRow | None, now: datetime) -> tuple[str, ...]:
-    if plan is None:
-        return ()
-    until = plan.start_at + timedelta(seconds=plan.step_s * len(plan.fleet_ac_w))
-    rows = _sql.signal_sources(connection, since=plan.start_at, until=until, now=now)
-    return tuple(sorted({plan.price_source, *[row["source"] async for row in rows]}))
 
 
 async def _lines(kind: Callable[..., T], rows: AsyncIterable[Mapping[str, Any]]) -> tuple[T, ...]:

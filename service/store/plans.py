@@ -26,6 +26,7 @@ async def add_plan(connection: Connection, plan: PlanRecord) -> None:
         truncated=plan.truncated,
         solve_s=plan.solve_s,
         price_source=plan.price_source,
+        supply_source=plan.supply_source,
         fleet_ac_w=list(plan.fleet_ac_w),
         price_jpy_per_kwh=list(plan.price_jpy_per_kwh),
         renewable_w=list(plan.renewable_w),

@@ -76,7 +76,7 @@ async def test_the_fleets_power_is_the_sum_of_the_newest_readings_behind_the_cha
 
 async def test_the_newest_plan_counts_and_a_plan_of_the_future_does_not(fleet: FleetRows, pool: Pool, clock: Clock) -> None:
     assert fleet.plan is not None
-    assert (fleet.plan.plan_id, len(fleet.plan.fleet_ac_w), fleet.sources) == ("pln_1", 96, ("synthetic",))
+    assert (fleet.plan.plan_id, len(fleet.plan.fleet_ac_w), fleet.sources) == ("pln_1", 96, ("synthetic", "synthetic"))
     async with pool.acquire() as connection:
         before = await read_fleet(connection, clock.now() - timedelta(minutes=1), day_start(clock.now()))
     assert before.plan is None

@@ -10,10 +10,11 @@ import structlog
 
 from service.cycle import RESEND_S, run_cycle, run_cycles
 from service.domain.command import SetSchedule, order
-from service.grid.synthetic import seed_synthetic
+from service.domain.signal import SERIES
+from service.grid.synthetic import synthetic_signals
 from service.store.plans import newest_plan_id, read_plan
 from service.store.pool import Connection, Pool
-from service.store.signals import known_signals
+from service.store.signals import add_missing, known_signals
 
 
 class MovableClock(Protocol):
@@ -197,25 +198,26 @@ async def test_synthetic_days_are_added_once_and_extended_as_the_clock_goes_on(
     connection: Connection, clock: MovableClock
 ) -> None:
     now = clock.now()
-    assert await seed_synthetic(connection, "kyushu", now, 3, now) == 3 * 48 * 2
-    assert await seed_synthetic(connection, "kyushu", now, 3, clock.advance(3600)) == 0
+    assert await add_missing(connection, synthetic_signals("kyushu", now, 3, now)) == 3 * 48 * 2
+    assert await add_missing(connection, synthetic_signals("kyushu", now, 3, clock.advance(3600))) == 0
     later = clock.advance(86_400)
-    assert await seed_synthetic(connection, "kyushu", later, 3, later) == 48 * 2
+    assert await add_missing(connection, synthetic_signals("kyushu", later, 3, later)) == 48 * 2
     assert await connection.fetchval("SELECT count(*) FROM (SELECT DISTINCT series, start_at FROM signal) AS s") == 4 * 48 * 2
     assert await connection.fetchval("SELECT count(*) FROM signal WHERE source <> 'synthetic'") == 0
 
 
 async def test_no_signal_leaves_the_store_before_it_is_known(connection: Connection, clock: MovableClock) -> None:
     now = clock.now()
-    await seed_synthetic(connection, "kyushu", now, 3, now)
+    await add_missing(connection, synthetic_signals("kyushu", now, 3, now))
+    every = list(SERIES)
     far = now + timedelta(days=4)
     for hours in (0, 1, 3, 12, 30):
         at = now + timedelta(hours=hours)
-        known = await known_signals(connection, "kyushu", now - timedelta(days=1), far, at)
+        known = await known_signals(connection, "kyushu", every, now - timedelta(days=1), far, at)
         assert known
         assert max(signal.known_at for signal in known) <= at
-    assert await known_signals(connection, "kyushu", now - timedelta(days=1), far, now - timedelta(seconds=1)) == []
-    assert await known_signals(connection, "tokyo", now - timedelta(days=1), far, far) == []
+    assert await known_signals(connection, "kyushu", every, now - timedelta(days=1), far, now - timedelta(seconds=1)) == []
+    assert await known_signals(connection, "tokyo", every, now - timedelta(days=1), far, far) == []
 
 
 async def test_the_cycles_begin_at_once_skip_an_empty_fleet_and_end_when_told(
@@ -233,7 +235,7 @@ async def test_a_cycle_that_fails_is_logged_and_the_next_one_plans(
     pool: Pool, connection: Connection, clock: MovableClock, new_id: NewId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await add_stations(connection, clock.now(), "st-1")
-    real = seed_synthetic
+    real = add_missing
     calls = 0
 
     async def fails_once(*args: Any) -> int:
@@ -243,7 +245,7 @@ async def test_a_cycle_that_fails_is_logged_and_the_next_one_plans(
             raise ValueError("something nobody thought of")
         return await real(*args)
 
-    monkeypatch.setattr("service.cycle.seed_synthetic", fails_once)
+    monkeypatch.setattr("service.cycle.add_missing", fails_once)
     stop = asyncio.Event()
     with structlog.testing.capture_logs() as logs:
         task = asyncio.create_task(

@@ -82,7 +82,7 @@ def live_a_day(*, planned: bool, seed: int, stations: int = 2) -> Tally:
             for row, station in enumerate(fleet.stations)
         )
         fleet = FleetNow(now, live, fleet.models)
-        supply = forecast_supply(signals, grid)
+        supply = forecast_supply(signals, "kyushu", grid)
         demand = forecast_demand(fleet.stations, grid, policy.lead_h * 3600)
         outlook = Outlook(demand.mean, demand.lead_deviation, supply.price_jpy_per_kwh, supply.renewable_w, supply.price_source)
         jobs: tuple[StationJobs, ...] = ()

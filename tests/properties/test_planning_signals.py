@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.plan import StepGrid
-from service.domain.signal import Signal
+from service.domain.signal import Place, Signal
 from service.forecast.supply import forecast_supply
 from service.grid.synthetic import synthetic_signals
 
@@ -24,7 +24,7 @@ def test_what_is_not_known_yet_changes_nothing(offset_s: int, later: list[tuple[
     unknown = [
         Signal(
             "price_jpy_per_kwh",
-            "kyushu",
+            Place("area", "kyushu"),
             START + timedelta(minutes=30 * half),
             1800,
             value,
@@ -34,7 +34,7 @@ def test_what_is_not_known_yet_changes_nothing(offset_s: int, later: list[tuple[
         for half, value, ahead in later
     ]
     grid = StepGrid(now)
-    plain, leaky = forecast_supply(known, grid), forecast_supply([*unknown, *known, *unknown], grid)
+    plain, leaky = forecast_supply(known, "kyushu", grid), forecast_supply([*unknown, *known, *unknown], "kyushu", grid)
     np.testing.assert_array_equal(plain.price_jpy_per_kwh, leaky.price_jpy_per_kwh)
     np.testing.assert_array_equal(plain.renewable_w, leaky.renewable_w)
     assert plain.price_source == leaky.price_source
@@ -46,7 +46,7 @@ def test_the_newest_known_value_wins_from_the_moment_it_is_known(offset_s: int) 
     now = START + timedelta(seconds=offset_s)
     half = datetime.fromtimestamp(now.timestamp() // 1800 * 1800, UTC)
     known = synthetic_signals("kyushu", START, 4, START)
-    corrected = Signal("price_jpy_per_kwh", "kyushu", half, 1800, 99.0, now, "correction")
+    corrected = Signal("price_jpy_per_kwh", Place("area", "kyushu"), half, 1800, 99.0, now, "correction")
     before = StepGrid(now - timedelta(seconds=1))
-    assert 99.0 not in forecast_supply([*known, corrected], before).price_jpy_per_kwh
-    assert forecast_supply([*known, corrected], StepGrid(now)).price_jpy_per_kwh[0] == 99.0
+    assert 99.0 not in forecast_supply([*known, corrected], "kyushu", before).price_jpy_per_kwh
+    assert forecast_supply([*known, corrected], "kyushu", StepGrid(now)).price_jpy_per_kwh[0] == 99.0

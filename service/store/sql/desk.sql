@@ -166,7 +166,7 @@ UPDATE station SET lifecycle = :lifecycle WHERE station_id = :station_id AND lif
 
 -- name: emission^
 SELECT value, source FROM signal
-WHERE series = 'emission_g_per_kwh' AND area = :area AND start_at <= :now AND known_at <= :now
+WHERE series = 'emission_g_per_kwh' AND place_kind = 'area' AND place = :area AND start_at <= :now AND known_at <= :now
   AND start_at > :now::timestamptz - interval '1 day'
 ORDER BY start_at DESC, known_at DESC LIMIT 1;
 

@@ -33,17 +33,11 @@ ORDER BY sl.station_id, sl.slot_no;
 
 -- name: newest_plan^
 SELECT plan_id, made_at, start_at, step_s, engine, coupled_by, gap, shortfall_wh, truncated, solve_s, price_source,
-       fleet_ac_w, price_jpy_per_kwh, renewable_w
+       supply_source, fleet_ac_w, price_jpy_per_kwh, renewable_w
 FROM plan
 WHERE made_at <= :now
 ORDER BY made_at DESC, plan_id DESC
 LIMIT 1;
-
--- name: signal_sources
--- Where the supply and price values of a window come from.
-SELECT DISTINCT source FROM signal
-WHERE start_at >= :since AND start_at < :until AND known_at <= :now
-ORDER BY source;
 
 -- name: swaps_by_status
 SELECT status, count(*)::int AS swaps FROM swap

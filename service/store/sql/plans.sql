@@ -2,9 +2,9 @@
 
 -- name: add_plan!
 INSERT INTO plan (plan_id, made_at, start_at, step_s, step_count, station_count, engine, coupled_by, objective_jpy, bound_jpy, gap,
-                  shortfall_wh, truncated, solve_s, price_source, fleet_ac_w, price_jpy_per_kwh, renewable_w)
+                  shortfall_wh, truncated, solve_s, price_source, supply_source, fleet_ac_w, price_jpy_per_kwh, renewable_w)
 VALUES (:plan_id, :made_at, :start_at, :step_s, :step_count, :station_count, :engine, :coupled_by, :objective_jpy, :bound_jpy, :gap,
-        :shortfall_wh, :truncated, :solve_s, :price_source, :fleet_ac_w, :price_jpy_per_kwh, :renewable_w);
+        :shortfall_wh, :truncated, :solve_s, :price_source, :supply_source, :fleet_ac_w, :price_jpy_per_kwh, :renewable_w);
 
 -- name: add_plan_station*!
 INSERT INTO plan_station (plan_id, station_id, energy_ac_wh, shortfall_wh, reason)
@@ -18,7 +18,7 @@ SELECT plan_id FROM plan ORDER BY made_at DESC, plan_id DESC LIMIT 1;
 
 -- name: plan_row^
 SELECT plan_id, made_at, start_at, step_s, step_count, engine, coupled_by, objective_jpy, bound_jpy, gap,
-       shortfall_wh, truncated, solve_s, price_source, fleet_ac_w, price_jpy_per_kwh, renewable_w
+       shortfall_wh, truncated, solve_s, price_source, supply_source, fleet_ac_w, price_jpy_per_kwh, renewable_w
 FROM plan WHERE plan_id = :plan_id;
 
 -- name: plan_stations

@@ -24,11 +24,12 @@ PLAN = PlanRow(
     truncated=False,
     solve_s=0.2,
     price_source="synthetic",
+    supply_source="synthetic",
     fleet_ac_w=(1000.0, 2000.0),
     price_jpy_per_kwh=(10.0, 12.5),
     renewable_w=(0.0, 500.0),
 )
-FLEET = FleetRows(NOW, (STATION,), (), PLAN, ("synthetic",), {}, {}, ())
+FLEET = FleetRows(NOW, (STATION,), (), PLAN, {}, {}, ())
 LINE = StationLine("st-1", "Tenjin", True, True, 3, 2, 0, 900.0, 0, 5.0, ())
 
 
@@ -78,8 +79,10 @@ def test_a_page_beyond_the_last_shows_the_last() -> None:
 
 def test_synthetic_signals_are_labelled_even_when_only_the_supply_is() -> None:
     assert head_view(FLEET, NOW, 1.0, 600)["synthetic"]
-    assert not head_view(replace(FLEET, sources=("jepx",)), NOW, 1.0, 600)["synthetic"]
-    assert head_view(replace(FLEET, sources=("jepx", "synthetic")), NOW, 1.0, 600)["synthetic"]
+    assert not head_view(replace(FLEET, plan=replace(PLAN, price_source="jepx", supply_source="kyuden")), NOW, 1.0, 600)[
+        "synthetic"
+    ]
+    assert head_view(replace(FLEET, plan=replace(PLAN, price_source="jepx")), NOW, 1.0, 600)["synthetic"]
 
 
 def test_an_old_plan_a_lost_station_and_a_fast_clock_are_seen_in_the_head() -> None:
