@@ -3,53 +3,41 @@
 The layouts themselves are in `service.grid.layouts`; which one a file has is seen from its content, never from its name.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
 
-from service.domain.signal import Series, Signal
+from service.grid.layouts import area_results, denki_yoho, emissions, generic, jepx, nearest
+from service.grid.layouts.reading import Gap, Layout, LayoutError, Reading, Request
+from service.grid.layouts.sheet import Sheet, open_sheet
 
-
-class LayoutError(ValueError):
-    """A file that is not understood. `line` and `column` count from 1, None: the file as a whole.
-
-    `nearest` is the known layout that comes closest, with what it has instead.
-    """
-
-    def __init__(self, file: str, line: int | None, column: int | None, problem: str, nearest: str | None = None) -> None:
-        where = file + ("" if line is None else f":{line}") + ("" if column is None else f":{column}")
-        super().__init__(f"{where}: {problem}" + ("" if nearest is None else f" (nearest known layout: {nearest})"))
-        self.file, self.line, self.column, self.problem, self.nearest = file, line, column, problem, nearest
+__all__ = ["Gap", "LayoutError", "Reading", "layouts", "read_file", "read_files"]
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Intervals of a series that are missing between two that are there: ``[first_at, end_at)``, or blank in the file."""
+class _Family(NamedTuple):
+    """What a module of `layouts` offers. `names_place`: whether this file itself says of which areas it speaks."""
 
-    series: Series
-    place: str
-    first_at: datetime
-    end_at: datetime
-    why: str
+    layout: Layout
+    reads: Callable[[Sheet], bool]
+    read: Callable[[Sheet, Request], Reading]
+    names_place: Callable[[Sheet], bool] = lambda _: False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One file as it was understood.
+_GENERIC = _Family(generic.LAYOUT, generic.reads, generic.read, generic.names_area)
+# In this order: the first ones have a mark that no other file can have.
+_FAMILIES = (
+    _Family(denki_yoho.LAYOUT, denki_yoho.reads, denki_yoho.read),
+    _Family(jepx.LAYOUT, jepx.reads, jepx.read, lambda _: True),
+    _Family(emissions.LAYOUT, emissions.reads, emissions.read),
+    _GENERIC,
+    _Family(area_results.LAYOUT, area_results.reads, area_results.read),
+)
+_LAYOUTS = tuple(family.layout for family in _FAMILIES)
 
-    Attributes
-    ----------
-    layout : name of the layout, as `denchi supply layouts` lists it.
-    notes : what a person should know: unit, time zone, how `known_at` was set, which columns were not taken.
-    duplicates : lines that said again what another line of the file had said.
-    """
 
-    file: str
-    layout: str
-    signals: tuple[Signal, ...]
-    gaps: tuple[Gap, ...]
-    duplicates: int
-    notes: tuple[str, ...]
+def layouts() -> list[tuple[str, str, str]]:
+    """Return (name, what it holds, how it is recognised) of every known layout."""
+    return sorted((layout.name, layout.what, layout.recognised) for layout in _LAYOUTS)
 
 
 def read_file(
@@ -74,7 +62,18 @@ def read_file(
     LayoutError
         The layout is not known, a cell is not what the layout says, an area is missing; says file, line and column.
     """
-    raise NotImplementedError
+    sheet = open_sheet(data, file)
+    family = next((family for family in _FAMILIES if family.reads(sheet)), None)
+    if family is None:
+        raise nearest.refusal(sheet, _LAYOUTS)
+    if station_id is not None and family is not _GENERIC:
+        raise LayoutError(file, None, None, f"{family.layout.name} speak of an area, not of the station {station_id}")
+    if not area and station_id is None and not family.names_place(sheet):
+        raise LayoutError(file, None, None, "the file does not say of which area it speaks: give the area, such as kyushu")
+    reading = family.read(sheet, Request(area, known_after, station_id))
+    if not reading.signals:
+        raise LayoutError(file, None, None, f"{reading.layout} without a single figure")
+    return reading
 
 
 def read_files(files: Sequence[tuple[str, bytes]], *, area: str | None = None) -> list[Reading]:
