@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import secrets
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import bcrypt
 
 from service.provisioning import rules_mosquitto, rules_nats
 from service.provisioning.access import AccessRule, service_rule, station_rule
+from service.provisioning.files import write_private
 from service.provisioning.hashes import hash_bcrypt, hash_pbkdf2
 from service.store.pool import Connection
 from service.store.provisioning import list_credentials
@@ -32,10 +32,10 @@ def write_rules(kind: str, rules_dir: Path, rules: Sequence[AccessRule]) -> None
     Existing files keep their owner's group and mode: Mosquitto reads them under an account of its own.
     """
     if kind == "nats":
-        _write(rules_dir / rules_nats.ACCESS_FILE, rules_nats.render_access(rules))
+        write_private(rules_dir / rules_nats.ACCESS_FILE, rules_nats.render_access(rules))
         return
-    _write(rules_dir / rules_mosquitto.PASSWORD_FILE, rules_mosquitto.render_passwords(rules))
-    _write(rules_dir / rules_mosquitto.ACL_FILE, rules_mosquitto.render_acl(rules))
+    write_private(rules_dir / rules_mosquitto.PASSWORD_FILE, rules_mosquitto.render_passwords(rules))
+    write_private(rules_dir / rules_mosquitto.ACL_FILE, rules_mosquitto.render_acl(rules))
 
 
 def tell_broker(pid_file: Path) -> bool:
@@ -55,17 +55,5 @@ def _service(rules_dir: Path, login: str, secret: str) -> AccessRule:
         if kept["login"] == login and bcrypt.checkpw(secret.encode(), kept["bcrypt"].encode()):
             return service_rule(login, kept["bcrypt"], kept["pbkdf2_sha512"])
     hashed = {"login": login, "bcrypt": hash_bcrypt(secret), "pbkdf2_sha512": hash_pbkdf2(secret)}
-    _write(path, json.dumps(hashed))
+    write_private(path, json.dumps(hashed))
     return service_rule(login, hashed["bcrypt"], hashed["pbkdf2_sha512"])
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    with contextlib.suppress(FileNotFoundError):
-        about = path.stat()
-        with contextlib.suppress(PermissionError):
-            os.chown(draft, about.st_uid, about.st_gid)
-        draft.chmod(about.st_mode & 0o777)
-    draft.replace(path)
