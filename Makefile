@@ -1,7 +1,7 @@
 # What a person types. `make help` explains. Needs only make and Python >= 3.11 with venv.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos browser check lock clean
+.PHONY: help up test chaos browser screenshot check lock clean
 # Extra arguments: make up ARGS="--stations 20 --port 8100"
 ARGS ?=
 
@@ -27,6 +27,9 @@ chaos: $(DEV) ## The full chaos tier: kills and outages, minutes
 
 browser: $(DEV) ## The console in headless Chromium
 	@$(VENV)/bin/pytest -q -m browser tests/browser $(ARGS)
+
+screenshot: $(DEV) ## The picture of the console in docs, from a seeded fleet
+	@DENCHI_SCREENSHOT_DIR=docs $(VENV)/bin/pytest -q -rs -m browser tests/browser/test_console_page.py -k picture
 
 check: $(DEV) ## Lint, format, types, architecture
 	@$(VENV)/bin/ruff check .

@@ -47,6 +47,7 @@ class WallFleetClock:
 class Process:
     """What every role is given."""
 
+    role: str
     settings: Settings
     clock: WallFleetClock
     stop: asyncio.Event
@@ -64,7 +65,7 @@ class Process:
 
     def pool(self) -> AbstractAsyncContextManager[Pool]:
         """Open this role's connections."""
-        return pool_of(self.settings.database_dsn(), size=self.settings.database_pool_size)
+        return pool_of(self.settings.database_dsn(), role=self.role, size=self.settings.database_pool_size)
 
 
 def wall_now() -> datetime:
@@ -102,7 +103,7 @@ async def _run(role: str, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log.info("role.start", pid=os.getpid())
-    process = Process(settings, WallFleetClock(read_fleet_time(settings.clock_file)), stop)
+    process = Process(role, settings, WallFleetClock(read_fleet_time(settings.clock_file)), stop)
     await _until_stopped(_ROLES[role](process), stop)
     log.info("role.end")
 
@@ -174,6 +175,7 @@ async def _desk(process: Process) -> None:
 async def _api(process: Process) -> None:
     from service.api.app import make_app
     from service.api.auth import TokenVerifier
+    from service.api.metrics import Metrics
     from service.serving import serve
     from service.swapping.desk import Desk
 
@@ -194,6 +196,13 @@ async def _api(process: Process) -> None:
             settings.offer_key_file.read_bytes(),
             wall_now=wall_now,
             station_silence_s=settings.station_silence_s,
+            metrics=Metrics(
+                pool,
+                process.clock,
+                area=settings.area,
+                station_silence_s=settings.station_silence_s,
+                token=settings.metrics_token_file.read_text().strip() if settings.metrics_token_file else None,
+            ),
         )
         await serve(app, settings.api_host, settings.api_port, process.stop)
 
@@ -208,6 +217,7 @@ async def _console(process: Process) -> None:
         host=settings.console_host,
         port=settings.console_port,
         password=settings.console_password_file.read_text().strip() if settings.console_password_file else None,
+        area=settings.area,
         station_silence_s=settings.station_silence_s,
         stop=process.stop,
     )

@@ -1,7 +1,6 @@
 """The console as a process: NiceGUI on a FastAPI app of ours, served by a uvicorn whose life we hold in our hands."""
 
 import asyncio
-import time
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -31,6 +30,7 @@ async def run_console(
     host: str,
     port: int,
     password: str | None,
+    area: str,
     station_silence_s: float,
     stop: asyncio.Event,
 ) -> None:
@@ -40,6 +40,7 @@ async def run_console(
     ----------
     dsn : database, with its password. It may be away, now or later: the page says so and goes on.
     password : of the one operator login; None: `host` must be a loopback address.
+    area : price and supply area of the fleet.
     station_silence_s : silence [fleet s] after which a station counts as not heard.
 
     Raises
@@ -55,7 +56,7 @@ async def run_console(
         )
     if password == "":
         raise NotSafeError("the console's password is empty; write one into the file of DENCHI_CONSOLE_PASSWORD_FILE")
-    watch = Watch(dsn, clock)
+    watch = Watch(dsn, clock, area, station_silence_s)
     app = make_app(watch, clock, password, station_silence_s)
     watching = asyncio.create_task(watch.run(stop))
     try:
@@ -78,7 +79,7 @@ def make_app(watch: Watch, clock: Clock, password: str | None, station_silence_s
         ready = watch.fleet is not None and watch.failure is None
         return JSONResponse({"status": "ready" if ready else "database away"}, status_code=200 if ready else 503)
 
-    add_pages(watch, clock, station_silence_s, time.monotonic)
+    add_pages(watch, clock, station_silence_s)
     ui.run_with(
         app, title="denchi", favicon=_ICON, language="en-US", tailwind=False, reconnect_timeout=10.0, show_welcome_message=False
     )

@@ -32,6 +32,14 @@ class Counters(_Drawn, component="web/denchi_counters.js"):
     """Packs, swaps today, anomalies, debts."""
 
 
+class Alerts(_Drawn, component="web/denchi_alerts.js"):
+    """What a person must know now. Emits `pick` with a station's id."""
+
+
+class Swaps(_Drawn, component="web/denchi_swaps.js"):
+    """The newest swaps of the fleet. Emits `pick` with a station's id."""
+
+
 class StationList(_Drawn, component="web/denchi_station_list.js", esm=_SLOT_CELL):
     """All stations with a picture of their slots. Emits `pick`, `sort`, `search`, `only`, `page`."""
 

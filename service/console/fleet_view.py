@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from service.console.slot_view import count_states
+from service.console.station_list_view import StationLine
 from service.console.wording import age_s, clock_text, fine_age_text, plain_words
 from service.store.fleet import FleetRows, PlanRow
 
@@ -61,13 +62,13 @@ def _plan_fact(plan: PlanRow | None, now: datetime) -> dict[str, str]:
     }
 
 
-def counters_view(fleet: FleetRows) -> list[dict[str, Any]]:
+def counters_view(fleet: FleetRows, lines: Sequence[StationLine]) -> list[dict[str, Any]]:
     """Return the four counters: packs, swaps today, open anomalies, open debts."""
-    return [_packs(fleet), _swaps(fleet), _anomalies(fleet), _debts(fleet)]
+    return [_packs(fleet, lines), _swaps(fleet), _anomalies(fleet), _debts(fleet)]
 
 
-def _packs(fleet: FleetRows) -> dict[str, Any]:
-    states = count_states(fleet.slots, fleet.at)
+def _packs(fleet: FleetRows, lines: Sequence[StationLine]) -> dict[str, Any]:
+    states = count_states(cell for line in lines for cell in line.cells)
     trouble = states["unfit"] + states["faulted"] + states["foreign"]
     packs = sum(slot.serial_number is not None for slot in fleet.slots)
     return _counter(

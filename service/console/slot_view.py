@@ -3,7 +3,8 @@
 `ready` is what the desk's own gates say; everything else only sorts slots for the eye.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -182,9 +183,6 @@ def legend() -> list[dict[str, str]]:
     return [{"state": state, "short": short, "words": words} for state, (short, words) in STATES.items()]
 
 
-def count_states(slots: Iterable[SlotRow], now: datetime) -> dict[str, int]:
-    """Return how many slots are in each state; every state is there, possibly with 0."""
-    counts = dict.fromkeys(STATES, 0)
-    for slot in slots:
-        counts[slot_state(slot, now)] += 1
-    return counts
+def count_states(cells: Iterable[Sequence[Any]]) -> dict[str, int]:
+    """Return how many slots are in each state, by their cells; every state is there, possibly with 0."""
+    return dict.fromkeys(STATES, 0) | Counter(cell[1] for cell in cells)

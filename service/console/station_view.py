@@ -6,11 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from service.console.slot_view import charging_w, slot_detail
+from service.console.swaps_view import BAD, LIVE
 from service.console.wording import age_s, age_text, moment_text, plain_words, power_text
 from service.store.fleet import AnomalyLine, FleetRows, PlanRow, SlotRow, StationMore, SwapLine
-
-_LIVE = ("requested", "authorised", "half_in", "half_out")
-_BAD = ("unresolved", "exception", "orphan_in", "orphan_out")
 
 
 def station_view(fleet: FleetRows, station_id: str, more: StationMore | None) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def _plan_words(plan: PlanRow | None, more: StationMore | None, now: datetime) -
 
 
 def _swap(line: SwapLine, now: datetime) -> dict[str, str]:
-    tone = "bad" if line.status in _BAD else ("live" if line.status in _LIVE else "ok")
+    tone = "bad" if line.status in BAD else ("live" if line.status in LIVE else "ok")
     reason = f": {plain_words(line.status_reason)}" if line.status_reason else ""
     return {
         "id": line.swap_id,

@@ -1,5 +1,6 @@
 """How the console writes numbers, ages and instants. Local time is Japan's (UTC+9, no summer time), and says so."""
 
+import re
 from datetime import datetime, timedelta, timezone
 
 JST = timezone(timedelta(hours=9), "JST")
@@ -64,5 +65,5 @@ def percent_text(fraction: float | None) -> str:
 
 
 def plain_words(code: str) -> str:
-    """Return a stored code as words: ``orphan_in`` -> ``orphan in``."""
-    return code.replace("_", " ")
+    """Return a stored code as words: ``orphan_in`` -> ``orphan in``, a station's ``DoorJammed`` -> ``Door jammed``."""
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", code).replace("_", " ")

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -12,6 +12,9 @@ from service.store.queries import statements
 
 _sql = statements("fleet")
 T = TypeVar("T")
+
+LEAST_SHORTFALL_WH = 1.0
+"""Less than this is the solver's rounding, not a shortfall."""
 
 READ_FAILED = (*DATABASE_AWAY, asyncpg.PostgresError, TimeoutError)
 """What a read raises when the database is away, not migrated yet or too slow: show it, wait and try again."""
@@ -31,11 +34,15 @@ class StationRow:
     connection_at: datetime | None
     heard_at: datetime | None
     live_swaps: int
+    latitude: float
+    longitude: float
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRow:
-    """A slot, the registered pack in it (None: empty or foreign) and the newest reading from it (None: never heard)."""
+class SlotRow(NamedTuple):
+    """A slot, the registered pack in it (None: empty or foreign) and the newest reading from it (None: never heard).
+
+    A tuple in the order of the statement's columns: a large fleet has some hundred thousand of them.
+    """
 
     station_id: str
     slot_no: int
@@ -95,35 +102,8 @@ class OpenDebts:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetRows:
-    """Everything the page shows about the fleet, read in one transaction at the fleet instant `at`."""
-
-    at: datetime
-    stations: tuple[StationRow, ...]
-    slots: tuple[SlotRow, ...]
-    plan: PlanRow | None
-    swaps_by_status: dict[str, int]
-    anomalies_by_kind: dict[str, int]
-    debts: tuple[OpenDebts, ...]
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Return who says what prices and supply will be, by the newest plan."""
-        return () if self.plan is None else (self.plan.price_source, self.plan.supply_source)
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredPower:
-    """Mean import of the site meters over the five minutes that end at `end_at`, and how many stations it holds."""
-
-    end_at: datetime
-    power_ac_w: float
-    stations: int
-
-
-@dataclass(frozen=True, slots=True)
 class SwapLine:
-    """A swap as a line in a station's list."""
+    """A swap as a line in a list."""
 
     swap_id: str
     station_id: str
@@ -138,16 +118,86 @@ class SwapLine:
 
 @dataclass(frozen=True, slots=True)
 class AnomalyLine:
-    """An anomaly as a line in a station's list. `detail` is JSON text."""
+    """An anomaly as a line in a list. `detail` is JSON text; not every one is about a station."""
 
     anomaly_id: int
-    station_id: str
+    station_id: str | None
     kind: str
     serial_number: str | None
     swap_id: str | None
     detail: str
     seen_at: datetime
     closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueDebt:
+    """A debt that should have been settled by now."""
+
+    debt_id: str
+    station_id: str
+    owed_by: str
+    rider_id: str
+    serial_number: str | None
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Messages from stations that ingest refused lately for one reason, and the topic of the newest."""
+
+    reason: str
+    messages: int
+    topic: str
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """What the plan cannot have ready at one station [Wh]."""
+
+    station_id: str
+    shortfall_wh: float
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleRows:
+    """What may need a person: each list is bounded by its statement."""
+
+    swaps: tuple[SwapLine, ...] = ()
+    debts: tuple[OverdueDebt, ...] = ()
+    anomalies: tuple[AnomalyLine, ...] = ()
+    refusals: tuple[Refusals, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRows:
+    """Everything the page shows about the fleet, read in one transaction at the fleet instant `at`."""
+
+    at: datetime
+    stations: tuple[StationRow, ...]
+    slots: tuple[SlotRow, ...]
+    plan: PlanRow | None
+    swaps_by_status: dict[str, int]
+    anomalies_by_kind: dict[str, int]
+    debts: tuple[OpenDebts, ...]
+    newest_swaps: tuple[SwapLine, ...] = ()
+    trouble: TroubleRows = TroubleRows()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return who says what prices and supply will be, by the newest plan."""
+        return () if self.plan is None else (self.plan.price_source, self.plan.supply_source)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPower:
+    """Mean import of the site meters over the five minutes that end at `end_at`, and how many stations it holds."""
+
+    end_at: datetime
+    power_ac_w: float
+    stations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +226,27 @@ async def read_fleet(connection: Connection, now: datetime, day_start: datetime)
     return FleetRows(
         at=now,
         stations=await _lines(StationRow, _sql.stations(connection)),
-        slots=await _lines(SlotRow, _sql.slots(connection)),
+        slots=tuple([SlotRow._make(row) async for row in _sql.slots(connection)]),
         plan=plan,
         swaps_by_status={row["status"]: row["swaps"] async for row in _sql.swaps_by_status(connection, since=day_start)},
         anomalies_by_kind={row["kind"]: row["anomalies"] async for row in _sql.open_anomalies(connection)},
         debts=await _lines(OpenDebts, _sql.open_debts(connection, now=now)),
+        newest_swaps=await _lines(SwapLine, _sql.newest_swaps(connection)),
+        trouble=await _read_trouble(connection, now, plan),
+    )
+
+
+async def _read_trouble(connection: Connection, now: datetime, plan: PlanRow | None) -> TroubleRows:
+    shortfalls: tuple[Shortfall, ...] = ()
+    if plan is not None and plan.shortfall_wh >= LEAST_SHORTFALL_WH:
+        rows = _sql.plan_shortfalls(connection, plan_id=plan.plan_id, least_wh=LEAST_SHORTFALL_WH)
+        shortfalls = await _lines(Shortfall, rows)
+    return TroubleRows(
+        swaps=await _lines(SwapLine, _sql.troubled_swaps(connection, since=now - timedelta(days=1))),
+        debts=await _lines(OverdueDebt, _sql.overdue_debts(connection, now=now)),
+        anomalies=await _lines(AnomalyLine, _sql.newest_anomalies(connection)),
+        refusals=await _lines(Refusals, _sql.refusals(connection, since=now - timedelta(hours=1))),
+        shortfalls=shortfalls,
     )
 
 

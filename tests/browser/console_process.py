@@ -26,7 +26,9 @@ async def main(dsn: str, port: str, fleet_now: str, password: str | None = None)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     clock = WallClock(datetime.fromisoformat(fleet_now))
-    await run_console(dsn, clock, host="127.0.0.1", port=int(port), password=password, station_silence_s=600, stop=stop)
+    await run_console(
+        dsn, clock, host="127.0.0.1", port=int(port), password=password, area="kyushu", station_silence_s=600, stop=stop
+    )
 
 
 asyncio.run(main(*sys.argv[1:]))

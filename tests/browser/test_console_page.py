@@ -20,6 +20,7 @@ from service.domain.clock import Clock
 from service.standalone.database import Database
 from service.standalone.ports import free_port
 from service.store.migrate import migrate
+from tests.conftest import ManualClock
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.browser
@@ -114,6 +115,57 @@ async def test_an_operator_sees_the_fleet_opens_a_station_and_sees_it_change(
 
         assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
         assert outside_requests(url) == set()
+
+
+async def test_what_needs_a_person_and_the_map_lead_to_the_station_and_a_picture_is_taken(
+    database: str, clock: ManualClock, browser: webdriver.Chrome, outside_requests: Callable[[str], set[str]], tmp_path: Path
+) -> None:
+    clock.advance(4.65 * 3600)  # 13:39 in Japan: a morning behind, some of the sun cut off
+    await seed(database, clock)
+    # What headless Chromium keeps for itself of the window.
+    chrome_px = 1043 - browser.execute_script("return window.innerHeight")
+    browser.set_window_size(1400, 1000 + chrome_px)
+    async with console(database, clock) as url:
+        await asyncio.to_thread(browser.get, url)
+        await seen(browser, lambda: "4 to act on" in text(browser, ".denchi-alerts"), "the alerts, counted")
+        alerts = browser.find_elements(By.CSS_SELECTOR, ".denchi-alerts li")
+        assert alerts[0].text.startswith("! act now\nGion will be 2.6 kWh short")
+        assert "look" in alerts[-1].text
+        assert len(browser.find_elements(By.CSS_SELECTOR, ".denchi-swaps li")) == 20
+        await seen(browser, lambda: sum(map_counts(browser).values()) == 24, "24 stations on the map")
+        assert map_counts(browser)["needs a person"] == 3
+        await seen(
+            browser, lambda: browser.find_element(By.CSS_SELECTOR, ".denchi-echart canvas").size["width"] > 300, "the chart"
+        )
+        picture = Path(os.environ.get("DENCHI_SCREENSHOT_DIR", tmp_path)) / "console.png"
+        browser.save_screenshot(str(picture))
+        assert picture.stat().st_size < 400_000
+
+        alerts[0].click()
+        await seen(browser, lambda: "Gion" in text(browser, ".denchi-panel .title"), "the alert's station")
+        assert browser.current_url == f"{url}/stations/st-012"
+        browser.find_element(By.CSS_SELECTOR, ".denchi-swaps li a").click()
+        await seen(browser, lambda: "Tenjin Kita" in text(browser, ".denchi-panel .title"), "the swap's station")
+        browser.back()
+        await seen(browser, lambda: "Gion" in text(browser, ".denchi-panel .title"), "the station before")
+
+        connection = await asyncpg.connect(database)
+        await connection.execute("UPDATE plan SET shortfall_wh = 0")
+        await connection.close()
+        await seen(browser, lambda: "3 to act on" in text(browser, ".denchi-alerts"), "the shortfall is gone")
+        for width in (700, 1100):
+            browser.set_window_size(width, 1000)
+            await seen(
+                browser, lambda: not browser.execute_script("return document.body.scrollWidth > innerWidth"), "nothing sticks out"
+            )
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+        assert outside_requests(url) == set()
+
+
+def map_counts(browser: webdriver.Chrome) -> dict[str, int]:
+    """Return how many stations the legend of the map counts in each state."""
+    items = [item.text.split("\n") for item in browser.find_elements(By.CSS_SELECTOR, ".denchi-map-legend li")]
+    return {words: int(count) for words, count in items if not words.startswith("ring")}
 
 
 async def test_a_deep_link_opens_its_station_and_an_unknown_one_says_so(

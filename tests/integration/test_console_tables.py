@@ -6,13 +6,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.console.power_chart import fleet_power_w
+from service.console.alerts_view import alerts_view, find_alerts
+from service.console.area_series import AREA_SERIES, area_series, wanted_from
+from service.console.meter_day import MeterDay
+from service.console.power_chart import chart_start, fleet_power_w
 from service.console.station_list_view import station_lines
 from service.console.station_view import station_view
 from service.console.wording import day_start
 from service.domain.clock import Clock
+from service.domain.plan import StepGrid
 from service.store.fleet import FleetRows, read_fleet, read_measured_power, read_stations_more
 from service.store.pool import Pool
+from service.store.signals import series_of_area
 
 SEED = Path(__file__).parents[1] / "console_fleet.sql"
 
@@ -108,6 +113,99 @@ async def test_a_replaced_meter_and_a_long_silence_do_not_make_power(pool: Pool,
                 seq, now + timedelta(minutes=minutes), import_wh,
             )  # fmt: skip
         assert await read_measured_power(connection, now, now + timedelta(hours=2)) == ()
+
+
+async def test_the_day_of_the_meters_is_read_once_whole_and_then_only_its_end_and_one_old_hour(
+    fleet: FleetRows, pool: Pool, clock: Clock
+) -> None:
+    assert fleet.stations
+    start, now = chart_start(clock.now()), clock.now()
+    day = MeterDay()
+    async with pool.acquire() as connection:
+        whole = await read_measured_power(connection, start - timedelta(minutes=15), now)
+        await day.read(connection, start, now)
+        assert day.rows == tuple(row for row in whole if row.end_at > start)
+        assert len(day.rows) == (now - start) // timedelta(minutes=5)
+        # Of one station nothing is there any more; every hour is seen again within as many reads.
+        await connection.execute("DELETE FROM meter_register WHERE station_id = 'st-001'")
+        assert {row.stations for row in day.rows} == {23}
+        await day.read(connection, start, now)
+        assert {row.stations for row in day.rows} == {22, 23}
+        for _ in range((now - start) // timedelta(hours=1)):
+            await day.read(connection, start, now)
+        assert {row.stations for row in day.rows} == {22}
+
+
+async def test_a_day_of_the_meters_forgets_what_lies_before_it(fleet: FleetRows, pool: Pool, clock: Clock) -> None:
+    assert fleet.stations
+    start, now = chart_start(clock.now()), clock.now()
+    day = MeterDay()
+    async with pool.acquire() as connection:
+        await day.read(connection, start, now)
+        await day.read(connection, start + timedelta(hours=2), now)
+    assert min(row.end_at for row in day.rows) == start + timedelta(hours=2, minutes=5)
+
+
+async def test_an_hour_of_the_fleets_meters_is_found_by_an_index(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute("SET enable_seqscan = off")
+        plan = await connection.fetch(
+            "EXPLAIN SELECT station_id FROM meter_register WHERE point = 'site' AND ts >= '2026-04-06' AND ts < '2026-04-07'"
+        )
+    assert "meter_register_site_by_time" in " ".join(row[0] for row in plan)
+
+
+async def test_the_area_of_the_seed_has_its_day_what_was_cut_off_and_what_is_ahead(
+    fleet: FleetRows, pool: Pool, clock: Clock
+) -> None:
+    assert fleet.stations
+    now = clock.now() + timedelta(hours=4)  # 13:00 in Japan
+    async with pool.acquire() as connection:
+        start = chart_start(now)
+        signals = await series_of_area(connection, "kyushu", AREA_SERIES, wanted_from(start, now), StepGrid(now).end_at, now)
+    area = area_series(signals, "kyushu", start, now)
+    noon = 12 * 12
+    assert None not in area.generated_w
+    assert (area.generated_w[noon] or 0) > 5e9
+    assert (area.cut_off_w[noon] or 0) > 1e9
+    assert area.cut_off_w[noon + 10] is None, "not known yet"
+    assert area.supply_source == area.price_source == "synthetic"
+
+
+async def test_the_alerts_of_the_seed_are_all_there_and_are_gone_when_it_is_calm(
+    fleet: FleetRows, pool: Pool, clock: Clock
+) -> None:
+    view = alerts_view(find_alerts(fleet, 600), fleet.at)
+    told = " | ".join(line["what"] for line in view["lines"])
+    for words in (
+        "Gion will be 2.6 kWh short",
+        "Nishijin is not connected",
+        "swap not known",
+        "rider-60",
+        "foreign pack",
+        "3 messages",
+    ):
+        assert words in told
+    assert [line["tone"] for line in view["lines"]] == ["act"] * view["act"] + ["look"] * view["look"]
+    async with pool.acquire() as connection:
+        for calm in (
+            "UPDATE plan SET shortfall_wh = 0",
+            "UPDATE station_live SET connected = true, heard_at = $1",
+            "UPDATE swap SET status = 'expired' WHERE status = 'unresolved'",
+            "UPDATE debt SET closed_at = $1",
+            "UPDATE anomaly SET closed_at = $1",
+            "DELETE FROM dead_letter",
+        ):
+            await connection.execute(calm, *([clock.now()] if "$1" in calm else []))
+        after = await read_fleet(connection, clock.now(), day_start(clock.now()))
+    assert find_alerts(after, 600) == ()
+
+
+async def test_the_newest_swaps_are_those_of_the_whole_fleet(fleet: FleetRows) -> None:
+    created = [swap.created_at for swap in fleet.newest_swaps]
+    assert len(created) == 20
+    assert created == sorted(created, reverse=True)
+    assert len({swap.station_id for swap in fleet.newest_swaps}) > 10
 
 
 async def test_a_stations_panel_has_its_swaps_anomalies_and_the_plans_reason(fleet: FleetRows, pool: Pool) -> None:

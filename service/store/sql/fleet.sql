@@ -3,7 +3,7 @@
 -- name: stations
 SELECT s.station_id, s.name, s.lifecycle, s.first_birth_at, s.charger_efficiency, s.max_import_ac_w,
        coalesce(l.connected, false) AS connected, l.connection_at, l.heard_at,
-       coalesce(w.live_swaps, 0)::int AS live_swaps
+       coalesce(w.live_swaps, 0)::int AS live_swaps, s.latitude, s.longitude
 FROM station s
 LEFT JOIN station_live l USING (station_id)
 LEFT JOIN (
@@ -15,7 +15,7 @@ WHERE s.lifecycle <> 'decommissioned'
 ORDER BY s.name, s.station_id;
 
 -- name: slots
--- One row per slot: what the registry says is in it, and the newest reading from it.
+-- One row per slot: what the registry says is in it, and the newest reading from it. Columns: those of SlotRow, in its order.
 SELECT sl.station_id, sl.slot_no, sl.status, sl.quarantined,
        p.serial_number, p.condition, p.pack_model_id,
        m.nominal_wh, m.nominal_v, m.max_charge_w, m.hand_out_soc, m.target_soc, m.max_hand_out_degc, m.max_cell_spread_mv,
@@ -75,6 +75,48 @@ SELECT end_at, sum(power_ac_w)::double precision AS power_ac_w, count(DISTINCT s
 FROM mean
 GROUP BY end_at
 ORDER BY end_at;
+
+-- name: newest_swaps
+SELECT swap_id, station_id, status, status_reason, pack_count, packs_in, packs_out, created_at, ended_at FROM swap
+ORDER BY created_at DESC, swap_id DESC
+LIMIT 20;
+
+-- name: troubled_swaps
+-- What a person must look at, the oldest first: not known, one half, and what ended against the rules since :since.
+(SELECT swap_id, station_id, status, status_reason, pack_count, packs_in, packs_out, created_at, ended_at FROM swap
+ WHERE status IN ('unresolved', 'orphan_in', 'orphan_out')
+ ORDER BY created_at LIMIT 100)
+UNION ALL
+(SELECT swap_id, station_id, status, status_reason, pack_count, packs_in, packs_out, created_at, ended_at FROM swap
+ WHERE created_at >= :since AND status = 'exception'
+ ORDER BY created_at LIMIT 100);
+
+-- name: overdue_debts
+SELECT d.debt_id, w.station_id, d.owed_by, d.rider_id, d.serial_number, d.due_at
+FROM debt d JOIN swap w USING (swap_id)
+WHERE d.closed_at IS NULL AND d.due_at < :now
+ORDER BY d.due_at
+LIMIT 100;
+
+-- name: newest_anomalies
+SELECT anomaly_id, station_id, kind, serial_number, swap_id, detail::text AS detail, seen_at, closed_at FROM anomaly
+WHERE closed_at IS NULL
+ORDER BY seen_at DESC, anomaly_id DESC
+LIMIT 200;
+
+-- name: refusals
+-- Among the newest dead letters, those since :since, by reason.
+SELECT reason, count(*)::int AS messages, (array_agg(topic ORDER BY dead_letter_id DESC))[1] AS topic, max(received_at) AS last_at
+FROM (SELECT dead_letter_id, reason, topic, received_at FROM dead_letter ORDER BY dead_letter_id DESC LIMIT 1000) newest
+WHERE received_at >= :since
+GROUP BY reason
+ORDER BY reason;
+
+-- name: plan_shortfalls
+SELECT station_id, shortfall_wh FROM plan_station
+WHERE plan_id = :plan_id AND shortfall_wh >= :least_wh
+ORDER BY shortfall_wh DESC, station_id
+LIMIT 200;
 
 -- name: station_swaps
 SELECT w.swap_id, w.station_id, w.status, w.status_reason, w.pack_count, w.packs_in, w.packs_out, w.created_at, w.ended_at

@@ -13,6 +13,8 @@ from service.console import gate
 from service.console.app import run_console
 from service.console.gate import Gate, NotSafeError, is_loopback, session_secret
 
+REST: dict[str, Any] = {"area": "kyushu", "station_silence_s": 600, "stop": asyncio.Event()}
+
 
 def client_of(password: str | None, base_url: str = "http://127.0.0.1:8001") -> httpx.AsyncClient:
     inner = PlainTextResponse("the fleet")
@@ -34,12 +36,12 @@ def test_only_addresses_of_this_machine_are_loopback() -> None:
 
 async def test_the_console_refuses_to_listen_to_others_without_a_password(clock: Any) -> None:
     with pytest.raises(NotSafeError, match="DENCHI_CONSOLE_PASSWORD_FILE"):
-        await run_console("", clock, host="0.0.0.0", port=0, password=None, station_silence_s=600, stop=asyncio.Event())
+        await run_console("", clock, host="0.0.0.0", port=0, password=None, **REST)
 
 
 async def test_an_empty_password_is_refused(clock: Any) -> None:
     with pytest.raises(NotSafeError, match="empty"):
-        await run_console("", clock, host="127.0.0.1", port=0, password="", station_silence_s=600, stop=asyncio.Event())
+        await run_console("", clock, host="127.0.0.1", port=0, password="", **REST)
 
 
 async def test_without_a_password_this_machine_gets_in_and_a_foreign_name_for_it_does_not() -> None:

@@ -4,14 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from service.console.fleet_view import counters_view, head_view
-from service.console.power_chart import SERIES, power_chart
 from service.console.station_list_view import PAGE_ROWS, ListQuery, StationLine, list_view
 from service.console.station_view import station_view
-from service.console.wording import age_text, clock_text, day_start, power_text
-from service.store.fleet import FleetRows, MeasuredPower, OpenDebts, PlanRow, StationRow
+from service.console.wording import age_text, clock_text, day_start, plain_words, power_text
+from service.store.fleet import FleetRows, OpenDebts, PlanRow, StationRow
 
 NOW = datetime(2026, 4, 6, 15, 30, tzinfo=UTC)
-STATION = StationRow("st-1", "Tenjin", "in_service", NOW, 0.92, 9000, True, NOW, NOW, 0)
+STATION = StationRow("st-1", "Tenjin", "in_service", NOW, 0.92, 9000, True, NOW, NOW, 0, 33.59, 130.4)
 PLAN = PlanRow(
     plan_id="pln_1",
     made_at=NOW - timedelta(seconds=20),
@@ -45,6 +44,10 @@ def test_local_time_is_japans_and_the_day_begins_at_its_midnight() -> None:
 def test_ages_and_powers_are_coarse_enough_to_be_calm() -> None:
     assert [age_text(seconds) for seconds in (None, 3, 61, 7200, 200_000)] == ["never", "now", "1 min", "2 h", "2 d"]
     assert [power_text(power_w) for power_w in (0, 999, 1500, 2_340_000)] == ["0 W", "999 W", "1.5 kW", "2.34 MW"]
+
+
+def test_codes_of_stations_and_of_tables_become_words() -> None:
+    assert [plain_words(code) for code in ("orphan_in", "DoorBlocked", "busy")] == ["orphan in", "Door blocked", "busy"]
 
 
 def test_the_list_is_searched_by_name_and_by_id() -> None:
@@ -103,30 +106,11 @@ def test_before_the_first_reading_the_head_shows_only_the_clock() -> None:
 def test_every_swap_is_counted_in_one_group() -> None:
     swaps = {"completed": 5, "settled": 1, "half_in": 2, "unresolved": 1, "orphan_out": 1, "cancelled": 3, "rejected": 4}
     debts = (OpenDebts("operator", 2, 1), OpenDebts("rider", 1, 0))
-    counters = {view["title"]: view for view in counters_view(replace(FLEET, swaps_by_status=swaps, debts=debts))}
+    counters = {view["title"]: view for view in counters_view(replace(FLEET, swaps_by_status=swaps, debts=debts), ())}
     assert counters["swaps today"]["total"] == 17
     assert [entry["count"] for entry in counters["swaps today"]["lines"]] == [6, 2, 4, 3, 2]
     assert counters["open debts"]["total"] == 3
     assert counters["open debts"]["lines"][-1] == {"words": "overdue", "count": 1, "tone": "bad"}
-
-
-def test_the_chart_draws_steps_in_local_time_and_kilowatts() -> None:
-    measured = [MeasuredPower(NOW - timedelta(minutes=5), 3000, 1), MeasuredPower(NOW - timedelta(hours=9), 9000, 1)]
-    options = power_chart(NOW, PLAN, measured, [(NOW, 1500.0)])
-    series = {entry["name"]: entry for entry in options["series"]}
-    assert tuple(series) == SERIES
-    planned = series["planned"]["data"]
-    assert [value for _, value in planned] == [1.0, 2.0, 2.0]
-    assert planned[0][0] == datetime(2026, 4, 7, 0, 30, tzinfo=UTC).timestamp() * 1000
-    assert [value for _, value in series["site meters"]["data"]] == [3.0]
-    assert [value for _, value in series["newest readings"]["data"]] == [1.5]
-    assert [value for _, value in series["price"]["data"]] == [10.0, 12.5, 12.5]
-
-
-def test_the_chart_without_a_plan_still_has_a_time_axis() -> None:
-    options = power_chart(NOW, None, [], [])
-    assert all(entry["data"] == [] for entry in options["series"])
-    assert options["xAxis"][0]["min"] < options["xAxis"][0]["max"]
 
 
 def test_an_unknown_station_gives_a_panel_that_says_so() -> None:
