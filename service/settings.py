@@ -10,6 +10,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+AREA_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
+"""What an area of the grid may be called."""
+
 
 class Settings(BaseSettings):
     """How one process of the service is set up. Unknown ``DENCHI_`` variables are ignored, wrong values are refused."""
@@ -55,6 +58,10 @@ class Settings(BaseSettings):
         default=None, description="Password of the console's one operator login; absent: the console answers this machine only."
     )
 
+    metrics_token_file: Path | None = Field(
+        default=None, description="Token that GET /metrics asks for; absent: only this machine is answered."
+    )
+
     token_issuer: str = Field(default="https://denchi.invalid/issuer")
     token_audience: str = Field(default="denchi")
     jwks_file: Path | None = Field(default=None, description="Public keys that sign access tokens (JWKS).")
@@ -64,7 +71,7 @@ class Settings(BaseSettings):
     )
     offer_key_file: Path | None = Field(default=None, description="Key (32 bytes or more) that signs offers.")
 
-    area: str = Field(default="kyushu", description="Price and supply area of the fleet.")
+    area: str = Field(default="kyushu", pattern=AREA_PATTERN, description="Price and supply area of the fleet.")
     cycle_s: float = Field(default=60.0, gt=0, description="Fleet seconds between two planning cycles.")
     solve_limit_s: float = Field(default=20.0, gt=0, description="Wall seconds after which a solve is cut off.")
     station_silence_s: float = Field(

@@ -17,6 +17,7 @@ from service.api import (
     riders_me,
     riders_offers,
     riders_swaps,
+    signals,
     stations,
 )
 from service.api.auth import TokenVerifier
@@ -25,6 +26,8 @@ from service.api.boundary import Boundary
 from service.api.cursors import Cursors
 from service.api.deps import Door
 from service.api.docs_page import add_docs_page
+from service.api.metrics import Metrics
+from service.api.metrics import router as metrics_router
 from service.api.offers import OfferSeal
 from service.domain.clock import Clock
 from service.store.pool import Pool
@@ -52,6 +55,7 @@ def make_app(
     answer_patience_s: float = 5.0,
     wall_now: Callable[[], datetime],
     station_silence_s: float,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """Build the HTTP application.
 
@@ -61,6 +65,7 @@ def make_app(
     answer_patience_s : how long POST /v1/swaps waits for a station, wall seconds.
     wall_now : the wall clock, aware, UTC; ages of Idempotency-Keys are wall time.
     station_silence_s : fleet seconds after which nothing is promised at a silent station.
+    metrics : what ``/metrics`` answers with; without it there is no such page.
     """
     bell = Bell(pool)
 
@@ -98,7 +103,12 @@ def make_app(
     add_docs_page(app, _OPENAPI_URL)
     failures.install(app)
     openapi.install(app)
-    for room in (health, stations, riders_offers, riders_swaps, riders_me, operators_registry, operators_lists, operators_fleet):
+    riders = (stations, riders_offers, riders_swaps, riders_me)
+    operators = (operators_registry, operators_lists, operators_fleet, signals)
+    for room in (health, *riders, *operators):
         app.include_router(room.router)
+    if metrics is not None:
+        app.state.metrics = metrics
+        app.include_router(metrics_router)
     app.add_middleware(Boundary, verifier=verifier)
     return app

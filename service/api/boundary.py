@@ -13,8 +13,8 @@ from service.api.errors import ProblemError
 
 log = structlog.get_logger()
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json", "/docs", "/problems"})
-"""What answers without a token: health, and the documentation of the API itself."""
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json", "/docs", "/problems", "/metrics"})
+"""What answers without an access token: health, the documentation of the API itself; metrics ask for a token of their own."""
 OPEN_PREFIXES = ("/problems/", "/docs/assets/")
 _DRAIN_LIMIT_BYTES = 8 * BODY_LIMIT_BYTES
 """Guess: so much of a body without a length is read and dropped, so that its sender hears the answer; then we hang up."""

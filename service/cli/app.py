@@ -1,6 +1,7 @@
 """Every `denchi` command and its options. The work is done in the rooms below."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from service.cli import stations
+from service.cli import setup, stations
+from service.cli import supply as supply_commands
 from service.cli.failing import fail
 from service.cli.running import DEFAULT_DATA_DIR, find_running
 from service.provisioning.tokens import SCOPES, mint_token
@@ -26,6 +28,8 @@ app = typer.Typer(
     "by themselves.",
 )
 app.add_typer(stations.app, name="station")
+app.add_typer(setup.app, name="setup")
+app.add_typer(supply_commands.app, name="supply")
 
 DataDirOption = Annotated[Path, typer.Option("--data-dir", help="Directory that keeps database, journals, keys and logs.")]
 
@@ -54,13 +58,20 @@ def up(
         bool, typer.Option("--json", help="Progress goes to stderr; the last line of stdout is one JSON object.")
     ] = False,
     no_fleet: Annotated[bool, typer.Option("--no-fleet", help="Database, broker and roles only.")] = False,
+    supply: Annotated[
+        list[Path] | None, typer.Option(help="File with the supply of the area; read before anything starts. May be repeated.")
+    ] = None,
+    price: Annotated[list[Path] | None, typer.Option(help="The same with its prices.")] = None,
+    area: Annotated[str | None, typer.Option(help="Area of the grid; left out: that of the last start, else kyushu.")] = None,
 ) -> None:
     """Start database, broker, every role and a simulated fleet on this machine.
 
     Ctrl-C (or SIGTERM) ends it and keeps everything; the next start goes on from there. A second Ctrl-C ends it at once.
     """
+    from service.standalone.grid_files import GridFiles
     from service.standalone.up import Up, UpOptions
 
+    supply_commands.require_area(area or os.environ.get("DENCHI_AREA"))
     if start is not None:
         start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
     options = UpOptions(
@@ -73,6 +84,8 @@ def up(
         start=start,
         as_json=as_json,
         with_fleet=not no_fleet,
+        files=GridFiles(price=tuple(price or ()), supply=tuple(supply or ())),
+        area=area,
     )
     raise typer.Exit(Up(options).run())
 
@@ -92,6 +105,25 @@ def run(role: Annotated[str, typer.Argument(help="api, console, ingest, plan or 
             "a setting is wrong", "; ".join(f"DENCHI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         )
     run_role(role, settings)
+
+
+@app.command()
+def healthcheck(
+    part: Annotated[str, typer.Argument(help="api, console, ingest, plan, desk or fleet.")],
+    credentials: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For fleet: the credentials file that it runs with.")
+    ] = None,
+) -> None:
+    """Say whether one part does its work (for containers): exit 0 when it does, 1 and why when it does not."""
+    from service.cli.healthcheck import PARTS, what_is_wrong
+    from service.settings import Settings
+
+    if part not in PARTS:
+        fail(f"there is no part {part!r}", f"choose from {' '.join(PARTS)}")
+    wrong = asyncio.run(what_is_wrong(part, Settings.load(), credentials))
+    if wrong is not None:
+        fail(f"{part}: {wrong}", "Look at its log")
+    typer.echo("well")
 
 
 @app.command()

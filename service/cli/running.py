@@ -1,14 +1,22 @@
 """How a command finds the system it speaks of: its own environment first, then what `denchi up` wrote into the data directory."""
 
+import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import asyncpg
+
+from service.cli.failing import fail
 from service.domain.clock import FleetTime
 from service.settings import Settings
+from service.store.pool import Connection
+
+T = TypeVar("T")
 
 DEFAULT_DATA_DIR = Path(os.environ.get("DENCHI_DATA_DIR", ".denchi"))
 
@@ -41,6 +49,22 @@ def fleet_now(settings: Settings) -> datetime:
     line = json.loads(settings.clock_file.read_text())
     origin, anchor = datetime.fromisoformat(line["origin"]), datetime.fromisoformat(line["anchor"])
     return FleetTime(origin, anchor, float(line["speed"])).at(wall)
+
+
+def with_database(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run `work` on a connection of its own; end the command with a remedy when the database does not answer."""
+
+    async def run() -> T:
+        connection = await asyncpg.connect(settings.database_dsn(), timeout=10)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    try:
+        return asyncio.run(run())
+    except (OSError, asyncpg.PostgresError) as error:
+        fail(f"the database does not answer: {error}", "Start `denchi up`, or set DENCHI_DATABASE_URL; is --data-dir right?")
 
 
 def is_alive(pid: int) -> bool:

@@ -1,24 +1,19 @@
 """`denchi station`: make stations known, give them credentials, list them."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import asyncpg
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from service.cli.failing import fail
-from service.cli.running import DEFAULT_DATA_DIR, Running, find_running, fleet_now
+from service.cli.running import DEFAULT_DATA_DIR, Running, find_running, fleet_now, with_database
 from service.provisioning.publish import access_rules, tell_broker, write_rules
 from service.provisioning.stations import Credential, StationKnownError, StationUnknownError, add_station, renew_credential
 from service.store.pool import Connection
 from service.store.provisioning import StationRow, list_stations
-
-T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Make stations known, give them credentials, list them.")
 DataDirOption = Annotated[Path, typer.Option("--data-dir", help="Data directory of the running `denchi up`.")]
@@ -46,7 +41,7 @@ def add(
         return credential
 
     try:
-        credential = _with_database(running, work)
+        credential = with_database(running.settings, work)
     except StationKnownError as error:
         fail(str(error), "For a new password: denchi station add --renew")
     except StationUnknownError as error:
@@ -62,7 +57,7 @@ def list_(
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
 ) -> None:
     """List the stations: where they are, whether they are connected, when they were last heard (fleet time)."""
-    rows: list[StationRow] = _with_database(find_running(data_dir), list_stations)
+    rows: list[StationRow] = with_database(find_running(data_dir).settings, list_stations)
     if as_json:
         for row in rows:
             typer.echo(
@@ -97,17 +92,3 @@ async def _publish(connection: Connection, running: Running) -> None:
     write_rules(settings.broker_kind, settings.broker_rules_dir, rules)
     if settings.broker_pid_file is None or not tell_broker(settings.broker_pid_file):
         typer.echo("the broker was not told (it does not run, or DENCHI_BROKER_PID_FILE is not set)", err=True)
-
-
-def _with_database(running: Running, work: Callable[[Connection], Awaitable[T]]) -> T:
-    async def run() -> T:
-        connection = await asyncpg.connect(running.settings.database_dsn(), timeout=10)
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    try:
-        return asyncio.run(run())
-    except (OSError, asyncpg.PostgresError) as error:
-        fail(f"the database does not answer: {error}", "Start `denchi up`, or set DENCHI_DATABASE_URL; is --data-dir right?")

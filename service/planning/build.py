@@ -132,7 +132,7 @@ def build(fleet: FleetNow, grid: StepGrid, outlook: Outlook, policy: Policy) -> 
     if outlook.site_limit_w is not None:
         connection = np.minimum(connection, outlook.site_limit_w * step_h)
     if outlook.fleet_limit_w is not None:
-        connection = _shared_out(connection, outlook.fleet_limit_w * step_h)
+        connection = _shared_out(connection, np.minimum(connection, limit), outlook.fleet_limit_w * step_h)
     own_pv = np.zeros(shape) if outlook.own_pv_w is None else outlook.own_pv_w * step_h
     ceiling = np.minimum(limit, connection + own_pv)
     _, short = project(need_ready, reach, ceiling)
@@ -140,6 +140,7 @@ def build(fleet: FleetNow, grid: StepGrid, outlook: Outlook, policy: Policy) -> 
     shape_wh = np.maximum(outlook.renewable_w, 0.0) * step_h
     whole = shape_wh.sum()
     green = policy.green_share * expected_wh * shape_wh / whole if whole > SHAPE_FLOOR_W else np.zeros(grid.step_count)
+    price = outlook.price_jpy_per_kwh + policy.away_from_sun_jpy_per_kwh * _away_from_sun(outlook.renewable_w)
     problem = Problem(
         start_at=grid.start_at,
         step_s=grid.step_s,
@@ -153,21 +154,30 @@ def build(fleet: FleetNow, grid: StepGrid, outlook: Outlook, policy: Policy) -> 
         shortfall_wh=short,
         green_wh=green,
         green_jpy_per_kwh=np.minimum(policy.green_jpy_per_kwh, outlook.price_jpy_per_kwh),
-        brown_jpy_per_kwh=outlook.price_jpy_per_kwh,
+        brown_jpy_per_kwh=price,
         holding_jpy_per_kwh_step=policy.holding_jpy_per_kwh_step,
         price_source=outlook.price_source,
     )
     return problem, tuple(all_jobs)
 
 
-def _shared_out(connection_wh: FloatArray, fleet_wh: FloatArray) -> FloatArray:
-    """Return the connections when the fleet together may draw `fleet_wh` (steps,): all are cut by the same share.
+def _away_from_sun(renewable_w: FloatArray) -> FloatArray:
+    """Return how far each step is from the sunniest and windiest of the horizon: 0 there, 1 where nothing is expected."""
+    expected_w = np.maximum(renewable_w, 0.0)
+    strongest_w = float(expected_w.max(initial=0.0))
+    return np.zeros_like(expected_w) if strongest_w <= SHAPE_FLOOR_W else 1.0 - expected_w / strongest_w
 
-    Stricter than one limit for the fleet, and lawful at once for every station alone.
+
+def _shared_out(connection_wh: FloatArray, usable_wh: FloatArray, fleet_wh: FloatArray) -> FloatArray:
+    """Return the connections when the fleet together may draw `fleet_wh` (steps,): in proportion to what each could draw at most.
+
+    Stricter than one limit for the fleet, and lawful at once for every station alone. Where all that can be drawn fits, nothing
+    is cut; a station without a pack to charge takes nothing from the others.
     """
-    whole = connection_wh.sum(axis=0)
-    share = np.divide(fleet_wh, whole, out=np.ones_like(whole), where=whole > fleet_wh)
-    return np.asarray(connection_wh * np.minimum(share, 1.0), dtype=np.float64)
+    whole = usable_wh.sum(axis=0)
+    binds = whole > fleet_wh
+    share = np.divide(fleet_wh, whole, out=np.ones_like(whole), where=binds)
+    return np.where(binds, usable_wh * share, connection_wh)
 
 
 def _due(riders: FloatArray, lead_deviation: FloatArray, packs: int, policy: Policy) -> Due:

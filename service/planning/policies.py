@@ -24,6 +24,10 @@ class Policy:
     holding_jpy_per_kwh_step: float = -0.0005
     """Price of a kWh in the packs per step. Negative: among steps of equal price the earlier is worth a little more,
     because forecasts are wrong and a full pack serves whoever comes. Guess: 0.05 JPY/kWh over a day."""
+    away_from_sun_jpy_per_kwh: float = 0.0
+    """A kWh from the grid counts this much dearer in a step without any sun and wind expected, nothing at the strongest of the
+    horizon, a line between. It decides between hours of about the same price: around a clear noon the market price lies at
+    its floor for hours, the surplus peaks within them. 0: an operator who holds contracted PV has its shape already."""
     fallback_share: float = 0.5
     """Share of its connection that a station may use once its schedule has run out and nobody is heard. Guess."""
     most_offline_s: float = 86_400.0

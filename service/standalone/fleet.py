@@ -5,31 +5,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from service.provisioning import fleet as provisioning
+from service.provisioning.fleet import World, parse_world
 from service.provisioning.publish import access_rules, tell_broker, write_rules
-from service.provisioning.stations import StationKnownError, add_station, renew_credential
-from service.provisioning.tokens import mint_token
 from service.settings import Settings
 from service.standalone.broker import NatsBroker
 from service.standalone.children import spawn
 from service.standalone.errors import UpError
-from service.standalone.layout import DataDir, read_json, write_json
+from service.standalone.layout import DataDir
 from service.store.pool import Connection
 
 TOKEN_LIFETIME_S = timedelta(days=30).total_seconds()
 """Guess: longer than anybody leaves a development machine running without a restart, which makes new ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """The stations and riders of a simulated fleet."""
-
-    stations: tuple[dict[str, Any], ...]
-    riders: tuple[str, ...]
 
 
 def simulator_program() -> Path:
@@ -56,56 +47,28 @@ def read_world(output_file: Path, log_file: Path) -> World:
         When it is not a world.
     """
     try:
-        told = json.loads(output_file.read_text().strip().splitlines()[-1])
-        return World(tuple(told["stations"]), tuple(told["riders"]))
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        return parse_world(output_file.read_text())
+    except (OSError, ValueError) as error:
         raise UpError("denchi-sim told no world", f"See {log_file}") from error
 
 
 async def provision_fleet(
     connection: Connection, layout: DataDir, settings: Settings, world: World, fleet_now: datetime, wall_now: datetime
 ) -> int:
-    """Make every station of the world known, mint the fleet's tokens, write its credentials; return how many stations are new.
+    """Make every station of the world known and write the fleet's credentials; return how many stations are new.
 
-    Credentials that the fleet holds already stay as they are, so a running station is not locked out.
+    Raises
+    ------
+    UpError
+        When the disk refuses the credentials.
     """
     file = layout.sim / "credentials.json"
-    known: dict[str, dict[str, str]] = read_json(file).get("stations", {})
-    added = 0
-    for station in world.stations:
-        station_id = station["station_id"]
-        if station_id in known:
-            continue
-        try:
-            credential = await add_station(
-                connection, station_id, station["name"], station["latitude"], station["longitude"], fleet_now
-            )
-            added += 1
-        except StationKnownError:  # a start that was cut off before the file was written
-            credential = await renew_credential(connection, station_id, fleet_now)
-        known[station_id] = {"user": credential.user, "password": credential.password}
-
-    def token(sub: str, scope: str) -> str:
-        assert settings.token_key_file is not None
-        return mint_token(
-            settings.token_key_file,
-            settings.token_issuer,
-            settings.token_audience,
-            sub,
-            [scope],
-            TOKEN_LIFETIME_S,
-            wall_now,
+    try:
+        return await provisioning.provision_fleet(
+            connection, file, settings, world, fleet_now, wall_now, token_lifetime_s=TOKEN_LIFETIME_S
         )
-
-    write_json(
-        file,
-        {
-            "operator_token": token("denchi-sim", "operator"),
-            "stations": known,
-            "rider_tokens": {rider: token(rider, "rider") for rider in world.riders},
-        },
-    )
-    return added
+    except OSError as error:
+        raise UpError(f"cannot write {file}: {error.strerror}", "Free some space or choose another --data-dir") from error
 
 
 async def publish_rules(connection: Connection, settings: Settings, broker: NatsBroker) -> None:

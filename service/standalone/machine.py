@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,9 @@ from typing import TypeVar
 import asyncpg
 
 from service.domain.clock import FleetTime
+from service.domain.signal import Signal
 from service.grid.synthetic import synthetic_signals
+from service.provisioning.fleet import World
 from service.provisioning.publish import access_rules
 from service.settings import Settings
 from service.standalone import fleet
@@ -27,10 +29,11 @@ from service.standalone.roles import ROLES, child_environment, make_keys, role_e
 from service.standalone.supervisor import Supervisor
 from service.store.migrate import MigrationChangedError, migrate
 from service.store.pool import Connection
-from service.store.signals import add_missing
+from service.store.signals import add_missing, add_signals
 
 T = TypeVar("T")
 
+_AREA = "DENCHI_AREA"
 _SIGNAL_DAYS = 14
 _LEAST_FREE_BYTES = 300_000_000
 """Guess: a cluster with its log (100 MB) and some hours of a fleet."""
@@ -39,8 +42,8 @@ _LEAST_FREE_BYTES = 300_000_000
 class Machine:
     """Database, broker, roles and fleet of one data directory. Every method runs in the main thread."""
 
-    def __init__(self, layout: DataDir, api_port: int, say: Callable[[str], None]) -> None:
-        """Prepare the parts; nothing runs yet."""
+    def __init__(self, layout: DataDir, api_port: int, say: Callable[[str], None], area: str | None = None) -> None:
+        """Prepare the parts; nothing runs yet. `area` None: the environment's, else the one this data directory had before."""
         self.layout = layout
         self.api_port = api_port
         self._say = say
@@ -50,6 +53,8 @@ class Machine:
         self.broker = NatsBroker(layout.broker, layout.log_of("broker"), port=kept.get("mqtt"))
         self.environment: dict[str, str] = {}
         self.settings = Settings()
+        kept_area = read_json(layout.run_file).get("environment", {}).get(_AREA)
+        self.area: str = area or os.environ.get(_AREA) or kept_area or self.settings.area
 
     def require_room(self) -> None:
         """Raise UpError when the disk is nearly full: a database that fills it is harder to help."""
@@ -60,14 +65,14 @@ class Machine:
                 f"Free {_LEAST_FREE_BYTES // 1_000_000} MB or choose another --data-dir",
             )
 
-    def start_base(self, line: FleetTime) -> None:
-        """Start database and broker, bring the schema up to date, fill in the synthetic signals."""
+    def start_base(self, line: FleetTime, signals: Sequence[Signal] = ()) -> None:
+        """Start database and broker, bring the schema up to date, take signals in, fill in synthetic ones where nothing is."""
         make_keys(self.layout)
         self.supervisor.add("database", self._start_database, self.layout.log_of("database"))
         self._say(f"database ready on 127.0.0.1:{self.database.port}")
-        variables = role_environment(self.layout, self.database, self.broker, self.api_port)
+        variables = role_environment(self.layout, self.database, self.broker, self.api_port) | {_AREA: self.area}
         self.settings = _settings(variables)
-        applied = self.with_database(lambda connection: self._prepare(connection, line))
+        applied = self.with_database(lambda connection: self._prepare(connection, line, signals))
         self._say(f"schema up to date ({applied} migrations applied now)")
         self.supervisor.add("broker", self._start_broker, self.layout.log_of("broker"))
         self._say(f"broker ready on 127.0.0.1:{self.broker.port} (MQTT)")
@@ -89,7 +94,7 @@ class Machine:
         """Let the simulator work out who is in its fleet."""
         return fleet.start_world(self.layout, stations, seed, child_environment({}), self._world_file)
 
-    def provision(self, world_process: subprocess.Popen[bytes], line: FleetTime) -> fleet.World:
+    def provision(self, world_process: subprocess.Popen[bytes], line: FleetTime) -> World:
         """Make the fleet's stations known and give it its credentials."""
         log = self.layout.log_of("fleet")
         if not wait_for(lambda: world_process.poll() is not None, 60.0) or world_process.returncode != 0:
@@ -201,8 +206,12 @@ class Machine:
         log = self.layout.log_of(role)
         self.supervisor.add(role, lambda: start_role(role, log, self.environment), log)
 
-    async def _prepare(self, connection: Connection, line: FleetTime) -> int:
+    async def _prepare(self, connection: Connection, line: FleetTime, signals: Sequence[Signal]) -> int:
         applied = await migrate(connection)
+        if signals:
+            done = await add_signals(connection, signals)
+            differing = f", {done.different} of these with another value, which were not taken" if done.different else ""
+            self._say(f"signals of area {self.area}: {done.added} new, {done.known} there already{differing}")
         now = line.at(datetime.now(UTC))
         await add_missing(connection, synthetic_signals(self.settings.area, now, _SIGNAL_DAYS, now))
         rules = await access_rules(

@@ -11,7 +11,10 @@ _REFUSED = ("rejected", "expired", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
-    """Everything that was counted. `fleet` is the simulator's own report, None when it gave none or there was no fleet."""
+    """Everything that was counted. `fleet` is the simulator's own report, None when it gave none or there was no fleet.
+
+    The sources are those of the newest plan.
+    """
 
     seconds: float
     fleet_wanted: bool
@@ -27,6 +30,8 @@ class RunTotals:
     violations: Sequence[str]
     restarts: int
     duplicates_before: int = 0
+    price_source: str | None = None
+    supply_source: str | None = None
 
 
 def make_report(totals: RunTotals) -> dict[str, Any]:
@@ -58,6 +63,7 @@ def make_report(totals: RunTotals) -> dict[str, Any]:
         },
         "energy_charged_wh": fleet.get("energy_charged_wh"),
         "plans": {"made": totals.plans.made, "worst_gap": totals.plans.worst_gap, "truncated": totals.plans.truncated},
+        "signals": {"price_source": totals.price_source, "supply_source": totals.supply_source},
         "commands": {
             "sent": totals.commands.sent,
             "acknowledged": totals.commands.acknowledged,

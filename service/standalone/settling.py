@@ -12,6 +12,7 @@ from service.standalone.fleet import FleetEvents
 from service.standalone.machine import Machine
 from service.standalone.report import RunTotals, make_report
 from service.store import totals
+from service.store.plans import newest_plan_id, read_plan
 from service.store.pool import Connection
 from service.upkeep.audit import audit
 
@@ -87,6 +88,8 @@ def settle_and_report(
         refused = await totals.refusals(connection)
         since = {name: count - start.refusals.get(name, 0) for name, count in refused.items()}
         found = await audit(connection, line.at(datetime.now(UTC)))
+        newest = await newest_plan_id(connection)
+        plan = None if newest is None else await read_plan(connection, newest)
         return RunTotals(
             seconds=time.monotonic() - start.monotonic_s,
             fleet_wanted=wanted,
@@ -102,6 +105,8 @@ def settle_and_report(
             violations=[f"{broken.invariant}: {broken.subject}" for broken in found.violations],
             restarts=machine.supervisor.restarts,
             duplicates_before=start.duplicates,
+            price_source=None if plan is None else plan.price_source,
+            supply_source=None if plan is None else plan.supply_source,
         )
 
     return make_report(machine.with_database(gather))

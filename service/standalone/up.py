@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,8 @@ from typing import Any
 from service.domain.clock import FleetTime
 from service.standalone.errors import UpError
 from service.standalone.fleet import FleetEvents
-from service.standalone.fleet_time import FleetTimeKeeper
+from service.standalone.fleet_time import FIRST_INSTANT, FleetTimeKeeper
+from service.standalone.grid_files import GridFiles
 from service.standalone.layout import DataDir
 from service.standalone.machine import Machine
 from service.standalone.ports import require_free
@@ -33,7 +34,7 @@ _STEADY_SIGNAL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What the person asked for. `for_s` wall seconds with the fleet; None: until Ctrl-C."""
+    """What the person asked for. `for_s` wall seconds with the fleet; None: until Ctrl-C. `area` None: as it was."""
 
     data_dir: Path
     stations: int = 60
@@ -44,6 +45,8 @@ class UpOptions:
     start: datetime | None = None
     as_json: bool = False
     with_fleet: bool = True
+    files: GridFiles = field(default_factory=GridFiles)
+    area: str | None = None
 
 
 class _StopAsked(Exception):
@@ -104,14 +107,15 @@ class Up:
         options = self._options
         require_free(options.port, "API", "--port")
         require_free(options.port + 1, "console", "--port (the console takes the port after it)")
-        machine = self._machine = Machine(layout, options.port, self.say)
+        machine = self._machine = Machine(layout, options.port, self.say, options.area)
         machine.require_room()
         keeper = FleetTimeKeeper(layout.clock_file)
+        signals = options.files.read(machine.area, options.start or keeper.last_instant() or FIRST_INSTANT, self.say)
         line = keeper.begin(datetime.now(UTC), options.speed, options.start)
         self._keeper = keeper
         self.say(f"data in {layout.root}; fleet clock at {line.origin.isoformat(timespec='seconds')}, speed {line.speed:g}")
         world = machine.start_world(options.stations, options.seed) if options.with_fleet else None
-        machine.start_base(line)
+        machine.start_base(line, signals)
         self._pause(0)
         machine.start_roles()
         start = mark_start(machine, line)

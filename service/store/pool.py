@@ -29,9 +29,9 @@ CLOSE_PATIENCE_S = 3.0
 
 
 @asynccontextmanager
-async def pool_of(dsn: str, *, size: int) -> AsyncIterator[Pool]:
+async def pool_of(dsn: str, *, role: str, size: int) -> AsyncIterator[Pool]:
     """Open a pool for the life of a role and close it in bounded time, even when the database is gone."""
-    pool = await open_pool(dsn, size=size)
+    pool = await open_pool(dsn, role=role, size=size)
     try:
         yield pool
     finally:
@@ -41,8 +41,10 @@ async def pool_of(dsn: str, *, size: int) -> AsyncIterator[Pool]:
             pool.terminate()
 
 
-async def open_pool(dsn: str, *, size: int = 6, patience_s: float = 60.0) -> Pool:
+async def open_pool(dsn: str, *, role: str = "", size: int = 6, patience_s: float = 60.0) -> Pool:
     """Open a pool of at most `size` connections; wait up to `patience_s` wall seconds for the database.
+
+    The database sees whose they are: ``denchi ROLE``.
 
     Raises
     ------
@@ -58,7 +60,7 @@ async def open_pool(dsn: str, *, size: int = 6, patience_s: float = 60.0) -> Poo
                 min_size=1,
                 max_size=size,
                 command_timeout=60,
-                server_settings={"timezone": "UTC", "application_name": "denchi"},
+                server_settings={"timezone": "UTC", "application_name": f"denchi {role}".strip()},
             )
         except DATABASE_AWAY as error:
             if loop.time() > give_up:

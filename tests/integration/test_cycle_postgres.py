@@ -10,11 +10,11 @@ import structlog
 
 from service.cycle import RESEND_S, run_cycle, run_cycles
 from service.domain.command import SetSchedule, order
-from service.domain.signal import SERIES
+from service.domain.signal import SERIES, SYNTHETIC, Place, Series, Signal
 from service.grid.synthetic import synthetic_signals
 from service.store.plans import newest_plan_id, read_plan
 from service.store.pool import Connection, Pool
-from service.store.signals import add_missing, known_signals
+from service.store.signals import add_missing, add_signals, known_signals
 
 
 class MovableClock(Protocol):
@@ -26,6 +26,7 @@ class MovableClock(Protocol):
 
 
 NewId = Callable[[str], str]
+KYUSHU = Place("area", "kyushu")
 
 
 @pytest.fixture
@@ -218,6 +219,73 @@ async def test_no_signal_leaves_the_store_before_it_is_known(connection: Connect
         assert max(signal.known_at for signal in known) <= at
     assert await known_signals(connection, "kyushu", every, now - timedelta(days=1), far, now - timedelta(seconds=1)) == []
     assert await known_signals(connection, "tokyo", every, now - timedelta(days=1), far, far) == []
+
+
+def published(
+    now: datetime, series: Series, value: float, *, place: Place = KYUSHU, days: float = -2, source: str = "grid"
+) -> list[Signal]:
+    """Return half hours from `days` after `now` until a day after it, known for long."""
+    first_at = now + timedelta(days=days)
+    halves = round(48 * (1 - days))
+    known_at = now - timedelta(days=30)
+    return [
+        Signal(series, place, first_at + half * timedelta(minutes=30), 1800, value, known_at, source) for half in range(halves)
+    ]
+
+
+async def test_a_plan_follows_the_prices_and_the_supply_that_somebody_published_and_names_them(
+    connection: Connection, clock: MovableClock, new_id: NewId
+) -> None:
+    now = clock.now()
+    await add_stations(connection, now, "st-1")
+    await add_signals(connection, published(now, "price_jpy_per_kwh", 9.5, source="market"))
+    await add_signals(connection, published(now, "solar_w", 3e9, source="grid company"))
+    await add_signals(connection, published(now, "wind_w", 1e9, source="grid company"))
+    plan_id = await cycle(connection, clock, new_id)
+    assert plan_id is not None
+    plan = await read_plan(connection, plan_id)
+    assert plan is not None
+    assert (plan.price_source, plan.supply_source) == ("market", "grid company")
+    assert set(plan.price_jpy_per_kwh) == {9.5}
+    assert max(plan.renewable_w) == pytest.approx(min(plan.renewable_w)) != 0
+    made_up = await connection.fetchval("SELECT min(start_at) FROM signal WHERE source = $1", SYNTHETIC)
+    assert made_up >= now + timedelta(days=1)
+
+
+async def test_what_was_cut_off_in_the_end_changes_no_plan(connection: Connection, clock: MovableClock, new_id: NewId) -> None:
+    now = clock.now()
+    await add_stations(connection, now, "st-1")
+    plans = []
+    for curtailed in (None, 5e9):
+        if curtailed is not None:
+            await add_signals(connection, published(now, "solar_curtailed_w", curtailed))
+            await add_signals(connection, published(now, "wind_curtailed_w", curtailed))
+        plan_id = await cycle(connection, clock, new_id)
+        assert plan_id is not None
+        plan = await read_plan(connection, plan_id)
+        assert plan is not None
+        plans.append((plan.fleet_ac_w, plan.renewable_w, plan.price_jpy_per_kwh, plan.supply_source))
+    assert plans[0] == plans[1]
+
+
+async def test_limits_of_a_station_and_of_the_area_bind_and_own_sun_comes_on_top(
+    connection: Connection, clock: MovableClock, new_id: NewId
+) -> None:
+    now = clock.now()
+    await add_stations(connection, now, "st-1", "st-2", "st-3")
+    one = Place("station", "st-1")
+    await add_signals(connection, published(now, "import_limit_w", 0.0, place=one))
+    await add_signals(connection, published(now, "own_pv_w", 400.0, place=one))
+    await add_signals(connection, published(now, "demand_response_limit_w", 600.0))
+    plan_id = await cycle(connection, clock, new_id)
+    assert plan_id is not None
+    plan = await read_plan(connection, plan_id)
+    assert plan is not None
+    first, second, third = (max(station.energy_ac_wh) * 4 for station in plan.stations)
+    assert 0 < first <= 400 + 1e-6
+    # The area's 600 W are shared out among the two that may draw from the grid.
+    assert 0 < second <= 300 + 1e-6
+    assert 0 < third <= 300 + 1e-6
 
 
 async def test_the_cycles_begin_at_once_skip_an_empty_fleet_and_end_when_told(

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from service.provisioning.fleet import World
 from service.provisioning.keys import make_token_key
 from service.settings import Settings
 from service.standalone.errors import UpError
-from service.standalone.fleet import FleetEvents, World, provision_fleet, read_world
+from service.standalone.fleet import FleetEvents, provision_fleet, read_world
 from service.standalone.layout import DataDir
 from service.store.pool import Pool
 from service.store.provisioning import list_credentials

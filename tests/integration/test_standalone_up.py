@@ -191,3 +191,40 @@ def test_token_station_and_doctor_work_beside_it(up: Callable[..., _Up], walkabl
     assert one.end() == 0
     stopped = denchi("doctor")
     assert "nothing runs here" in stopped.stdout
+
+
+def test_files_of_prices_and_supply_are_taken_in_before_the_roles_start_and_stay(
+    up: Callable[..., _Up], walkable_dir: Path
+) -> None:
+    price, supply = walkable_dir / "price.csv", walkable_dir / "supply.csv"
+    halves = [f"2022-04-{day:02}T{hour:02}:{minute}:00+09:00" for day in (9, 10) for hour in range(24) for minute in ("00", "30")]
+    price.write_text("\n".join(["ts_jst,shikoku_jpy_per_kwh", *(f"{half},7.5" for half in halves), ""]))
+    supply.write_text("\n".join(["ts_jst,solar_mwh,wind_mwh", *(f"{half},40,10" for half in halves), ""]))
+    files = ("--price", str(price), "--supply", str(supply))
+    unfit = up(*files, "--area", "shikoku")
+    assert unfit.process.wait(20) == 1
+    assert "cover 2022-04-08 15:00 UTC to 2022-04-10 15:00 UTC" in unfit.said()
+    assert "Choose --start within that span" in unfit.said()
+    assert "database ready" not in unfit.said()
+    assert not (walkable_dir / "data" / "clock.json").exists()
+    first = up(*files, "--area", "shikoku", "--start", "2022-04-10", "--for", "1", "--json")
+    assert first.process.wait(90) == 0, first.said()
+    assert "signals of area shikoku: 288 new, 0 there already" in first.said()
+    second = up()
+    second.await_line("Ctrl-C ends it")
+    assert json.loads((walkable_dir / "data" / "run.json").read_text())["environment"]["DENCHI_AREA"] == "shikoku"
+
+    def denchi_supply(*arguments: str) -> str:
+        command = [sys.executable, "-m", "service", "supply", *arguments, "--data-dir", str(walkable_dir / "data")]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    there = {(entry["series"], entry["place"], entry["source"]): entry for entry in json.loads(denchi_supply("show", "--json"))}
+    real = [entry for (_, _, source), entry in there.items() if source != "synthetic"]
+    assert {(entry["series"], entry["place"], entry["intervals"]) for entry in real} == {
+        (series, "shikoku", 96) for series in ("price_jpy_per_kwh", "solar_w", "wind_w")
+    }
+    # What is made up begins where the files end.
+    assert there[("price_jpy_per_kwh", "shikoku", "synthetic")]["first_at"] == "2022-04-10T15:00:00+00:00"
+    assert "0 new, 96 there already" in denchi_supply("import", str(price))
+    assert second.end() == 0
+    assert all("Traceback" not in one.said() for one in (unfit, first, second))

@@ -5,6 +5,7 @@ import itertools
 import json
 from typing import Any
 
+import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,10 @@ from tests.api_world import World
 
 loop_and_world = api_world.loop_and_world
 
-PATHS = ("/v1/offers", "/v1/reservations", "/v1/swaps", "/v1/pack-models", "/v1/packs", "/v1/riders", "/v1/vehicles")
+PATHS = (
+    *("/v1/offers", "/v1/reservations", "/v1/swaps", "/v1/pack-models", "/v1/packs", "/v1/riders", "/v1/vehicles"),
+    *("/v1/supply-forecasts", "/v1/grid-signals"),
+)
 _keys = itertools.count(1)
 
 wild_text = st.one_of(
@@ -45,9 +49,26 @@ GOOD: dict[str, dict[str, Any]] = {
         "wiring": "series",
         "serial_numbers": [],
     },
+    "/v1/supply-forecasts": {
+        "place": {"area": "kyushu"},
+        "series": "solar_w",
+        "start_at": "2026-04-06T00:00:00Z",
+        "period_s": 1800,
+        "values": [1.0, 2.0],
+        "source": "weather service",
+    },
+    "/v1/grid-signals": {
+        "place": {"area": "kyushu"},
+        "series": "import_limit_w",
+        "start_at": "2026-04-06T00:00:00Z",
+        "period_s": 900,
+        "values": [1.0, None],
+        "source": "grid",
+    },
 }
 OPTIONAL = {
     "/v1/offers": ("arrive_from", "least_usable_wh", "limit", "station_id"),
+    **dict.fromkeys(("/v1/supply-forecasts", "/v1/grid-signals"), ("known_at",)),
     "/v1/pack-models": ("hand_out_soc", "target_soc", "max_hand_out_degc", "max_cell_spread_mv"),
 }
 MEMBER = {"/v1/pack-models": "pack_models", "/v1/packs": "packs", "/v1/riders": "riders", "/v1/vehicles": "vehicles"}
@@ -62,7 +83,7 @@ def nearly_good(draw: st.DrawFn) -> tuple[str, bytes]:
     path = draw(st.sampled_from(PATHS))
     item = dict(GOOD[path])
     for name in draw(st.lists(st.sampled_from([*item, *OPTIONAL.get(path, ())]), max_size=2)):
-        item[name] = draw(st.one_of(wild, instants) if name == "arrive_from" else wild)
+        item[name] = draw(st.one_of(wild, instants) if name in ("arrive_from", "start_at", "known_at") else wild)
     body = {MEMBER[path]: [item]} if path in MEMBER else item
     return path, json.dumps(body).encode()
 
@@ -112,10 +133,16 @@ def test_bodies_of_every_wrong_kind_never_break_the_service(
 @settings(max_examples=300, deadline=None)
 @given(
     path=st.sampled_from(
-        ["/v1/stations", "/v1/packs", "/v1/swaps", "/v1/reservations", "/v1/anomalies", "/v1/debts", "/v1/vehicles"]
+        [
+            *("/v1/stations", "/v1/packs", "/v1/swaps", "/v1/reservations", "/v1/anomalies", "/v1/debts", "/v1/vehicles"),
+            "/v1/signals?area=kyushu&series=solar_w",
+        ]
     ),
     name=st.sampled_from(
-        ["cursor", "limit", "near", "radius_m", "pack_model_id", "place", "rider_id", "kind", "station_id", "open_only"]
+        [
+            *("cursor", "limit", "near", "radius_m", "pack_model_id", "place", "rider_id", "kind", "station_id", "open_only"),
+            *("from", "until", "series", "area"),
+        ]
     ),
     value=st.text(max_size=30),
 )
@@ -125,7 +152,7 @@ def test_queries_of_every_wrong_kind_never_break_the_service(
     loop, world = loop_and_world
     headers = {"Authorization": f"Bearer {world.token('op', 'operator')}"}
     try:
-        request = world.client.build_request("GET", path, params={name: value}, headers=headers)
+        request = world.client.build_request("GET", httpx.URL(path).copy_merge_params({name: value}), headers=headers)
     except UnicodeEncodeError:  # a lone surrogate has no place in a URL
         return
     answer = loop.run_until_complete(world.client.send(request))

@@ -21,3 +21,7 @@ ALTER TABLE signal ADD PRIMARY KEY (series, place_kind, place, start_at, period_
 
 ALTER TABLE plan ADD COLUMN supply_source text NOT NULL DEFAULT '';
 COMMENT ON COLUMN plan.supply_source IS 'who says how much sun and wind there will be; ''synthetic'' is shown wherever it is drawn';
+
+-- For the console: the site meters of an hour of the whole fleet, and the swaps that ended against the rules.
+CREATE INDEX meter_register_site_by_time ON meter_register (ts) WHERE point = 'site';
+CREATE INDEX swap_exceptions ON swap (created_at) WHERE status = 'exception';
