@@ -4,7 +4,7 @@ from service.planning.check import Violation, check
 from service.planning.greedy import greedy
 from service.planning.plan import Plan
 from service.planning.problem import Problem
-from service.planning.solve import solve
+from service.planning.solve import Unsolved, solve
 
 
 class UnlawfulPlanError(RuntimeError):
@@ -16,7 +16,7 @@ class UnlawfulPlanError(RuntimeError):
 
 
 def decide(problem: Problem, *, limit_s: float) -> tuple[Plan, tuple[Violation, ...]]:
-    """Return a lawful plan and what was wrong with the solver's, if greedy had to step in for that.
+    """Return a lawful plan and what was wrong with the solver or its plan, if greedy had to step in for that.
 
     Raises
     ------
@@ -24,10 +24,14 @@ def decide(problem: Problem, *, limit_s: float) -> tuple[Plan, tuple[Violation, 
         When no plan is lawful; nothing may then be sent to any station.
     """
     best = solve(problem, limit_s=limit_s)
-    wrong = check(problem, best) if best is not None else ()
-    if best is not None and not wrong:
-        return best, ()
-    plan = greedy(problem, truncated=best is None)
+    if isinstance(best, Unsolved):
+        wrong: tuple[Violation, ...] = () if best.cut_off else (Violation(f"Solver: {best.status}", None, None, 0.0),)
+        plan = greedy(problem, truncated=best.cut_off)
+    else:
+        wrong = check(problem, best)
+        if not wrong:
+            return best, ()
+        plan = greedy(problem)
     violations = check(problem, plan)
     if violations:
         raise UnlawfulPlanError(violations)

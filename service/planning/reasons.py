@@ -22,7 +22,7 @@ def reasons(problem: Problem, energy_wh: FloatArray) -> tuple[str, ...]:
 def _reason(problem: Problem, station: int, energy: FloatArray, level: FloatArray, supply: FloatArray) -> str:
     charging = energy > _NEAR_WH
     if problem.shortfall_wh[station] > _NEAR_WH:
-        return f"Packs bind: {problem.shortfall_wh[station] / 1000:.2f} kWh cannot be in them in time, at any speed."
+        return f"Packs bind: {problem.shortfall_wh[station] / 1000:.2f} kWh cannot be in them in time, whatever packs, chargers and grid let in."
     if not charging.any():
         return "Nothing binds: enough packs are full for the whole horizon."
     need = problem.need_wh[station]

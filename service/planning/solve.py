@@ -1,6 +1,6 @@
 """The exact plan: the linear program given to GLOP as arrays. Small and medium fleets (up to some hundred stations)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ortools.linear_solver.python import model_builder_helper
@@ -13,8 +13,19 @@ from service.planning.reasons import reasons
 ENGINE = "glop"
 
 
-def solve(problem: Problem, *, limit_s: float) -> Plan | None:
-    """Return the optimal plan with its certificate, or None when GLOP was cut off or failed.
+_TRIES = ("", "use_dual_simplex: true", "use_preprocessing: false")
+"""Parameters of GLOP, one try after the other: what is numerically hard for one way may be easy for another."""
+
+
+class Unsolved(NamedTuple):
+    """Why there is no plan: the last word of the solver, and whether the wall limit cut it off."""
+
+    status: str
+    cut_off: bool
+
+
+def solve(problem: Problem, *, limit_s: float) -> Plan | Unsolved:
+    """Return the optimal plan with its certificate, or why GLOP found none.
 
     Parameters
     ----------
@@ -25,11 +36,22 @@ def solve(problem: Problem, *, limit_s: float) -> Plan | None:
     builder.fill_model_from_sparse_data(
         program.lower, program.upper, program.cost, program.row_lower, program.row_upper, program.matrix
     )
-    solver = model_builder_helper.ModelSolverHelper(ENGINE)
-    solver.set_time_limit_in_seconds(limit_s)
-    solver.solve(builder)
-    if not solver.has_solution() or solver.status() != model_builder_helper.SolveStatus.OPTIMAL:
-        return None
+    used_s, said = 0.0, "nothing"
+    for parameters in _TRIES:
+        solver = model_builder_helper.ModelSolverHelper(ENGINE)
+        solver.set_solver_specific_parameters(parameters)
+        solver.set_time_limit_in_seconds(max(limit_s - used_s, 0.0))
+        solver.solve(builder)
+        if solver.has_solution() and solver.status() == model_builder_helper.SolveStatus.OPTIMAL:
+            return _plan_of(problem, program, solver)
+        said = solver.status().name.lower()
+        used_s += solver.wall_time()
+        if used_s >= limit_s:
+            return Unsolved(said, cut_off=True)
+    return Unsolved(said, cut_off=False)
+
+
+def _plan_of(problem: Problem, program: LinearProgram, solver: Any) -> Plan:
     values = np.asarray(solver.variable_values(), dtype=np.float64)
     duals = np.asarray(solver.dual_values(), dtype=np.float64)
     return _plan(problem, program, values, duals)

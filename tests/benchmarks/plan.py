@@ -15,7 +15,7 @@ from service.planning.disaggregate import disaggregate
 from service.planning.examples import example_fleet, example_outlook
 from service.planning.greedy import greedy
 from service.planning.policies import Policy
-from service.planning.solve import solve
+from service.planning.solve import Unsolved, solve
 
 
 def measure(stations: int) -> dict[str, object]:
@@ -26,12 +26,13 @@ def measure(stations: int) -> dict[str, object]:
     problem, jobs = build(fleet, grid, outlook, Policy())
     marks.append(time.perf_counter())
     plan = solve(problem, limit_s=120)
+    if isinstance(plan, Unsolved):
+        raise SystemExit(f"{stations} stations: {plan.status}")
     marks.append(time.perf_counter())
-    violations = check(problem, plan) if plan else ()
+    violations = check(problem, plan)
     marks.append(time.perf_counter())
-    if plan:
-        for row, station in enumerate(fleet.stations):
-            disaggregate(jobs[row], plan.energy_wh[row], problem.step_h, station.charger_efficiency)
+    for row, station in enumerate(fleet.stations):
+        disaggregate(jobs[row], plan.energy_wh[row], problem.step_h, station.charger_efficiency)
     marks.append(time.perf_counter())
     quick = greedy(problem)
     marks.append(time.perf_counter())
@@ -40,9 +41,9 @@ def measure(stations: int) -> dict[str, object]:
     return {
         "stations": stations,
         **spans,
-        "gap": plan.gap if plan else None,
-        "check_ok": plan is not None and not violations and not check(problem, quick),
-        "greedy_excess": round(quick.objective_jpy / plan.objective_jpy - 1, 5) if plan else None,
+        "gap": plan.gap,
+        "check_ok": not violations and not check(problem, quick),
+        "greedy_excess": round(quick.objective_jpy / plan.objective_jpy - 1, 5),
     }
 
 

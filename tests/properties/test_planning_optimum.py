@@ -14,6 +14,7 @@ from service.planning.check import check
 from service.planning.envelopes import project
 from service.planning.examples import example_fleet, example_outlook
 from service.planning.greedy import greedy
+from service.planning.plan import Plan
 from service.planning.policies import Policy
 from service.planning.problem import Problem
 from service.planning.solve import solve
@@ -84,7 +85,7 @@ def problems(draw: st.DrawFn) -> Problem:
 @given(problems())
 def test_the_plan_costs_what_an_independent_program_finds_and_its_bound_proves_it(problem: Problem) -> None:
     plan = solve(problem, limit_s=20)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     assert check(problem, plan) == ()
     assert plan.objective_jpy == pytest.approx(independent_optimum(problem), rel=1e-6, abs=1e-6)
     assert plan.bound_jpy == pytest.approx(plan.objective_jpy, rel=1e-6, abs=1e-6)
@@ -96,7 +97,7 @@ def test_greedy_is_always_lawful_and_never_below_the_bound(problem: Problem) -> 
     plan = greedy(problem)
     assert check(problem, plan) == ()
     best = solve(problem, limit_s=20)
-    assert best is not None
+    assert isinstance(best, Plan)
     assert best.bound_jpy is not None
     assert plan.objective_jpy >= best.bound_jpy - 1e-6
 
@@ -107,7 +108,7 @@ def test_a_whole_fleet_over_a_day_costs_what_an_independent_program_finds(seed: 
     grid = StepGrid(fleet.at)
     problem, _ = build(fleet, grid, example_outlook(fleet, grid, seed), Policy())
     plan = solve(problem, limit_s=60)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     assert plan.coupled_by == ("contracted_volume",)
     assert plan.objective_jpy == pytest.approx(independent_optimum(problem), rel=1e-6)
 
@@ -116,7 +117,7 @@ def test_the_same_problem_gives_the_same_bytes() -> None:
     fleet = example_fleet(8, seed=4)
     grid = StepGrid(fleet.at)
     first, second = (solve(build(fleet, grid, example_outlook(fleet, grid, 4), Policy())[0], limit_s=60) for _ in range(2))
-    assert first is not None
-    assert second is not None
+    assert isinstance(first, Plan)
+    assert isinstance(second, Plan)
     assert first.energy_wh.tobytes() == second.energy_wh.tobytes()
     assert (first.objective_jpy, first.bound_jpy) == (second.objective_jpy, second.bound_jpy)

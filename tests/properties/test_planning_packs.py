@@ -15,6 +15,7 @@ from service.planning.build import build
 from service.planning.check import check
 from service.planning.disaggregate import disaggregate
 from service.planning.examples import NOW, example_fleet, example_outlook
+from service.planning.plan import Plan
 from service.planning.policies import Policy
 from service.planning.schedule import make_schedule
 from service.planning.solve import solve
@@ -27,7 +28,7 @@ def test_powers_keep_every_limit_and_conserve_energy(seed: int, offset_s: int, s
     grid = StepGrid(fleet.at)
     problem, jobs = build(fleet, grid, example_outlook(fleet, grid, seed), Policy())
     plan = solve(problem, limit_s=30)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     assert check(problem, plan) == ()
     step_h = problem.step_h
     for row, station in enumerate(fleet.stations):
@@ -56,7 +57,7 @@ def test_a_schedule_names_each_pack_once_and_its_periods_fit_the_wire(seed: int,
     grid = StepGrid(fleet.at)
     problem, jobs = build(fleet, grid, example_outlook(fleet, grid, seed), Policy())
     plan = solve(problem, limit_s=30)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     station = fleet.stations[0]
     powers = disaggregate(jobs[0], plan.energy_wh[0], problem.step_h, station.charger_efficiency)
     schedule = make_schedule(station, jobs[0], powers, plan.energy_wh[0], grid, Policy(), "sch_1")
@@ -80,7 +81,7 @@ def test_the_schedule_of_a_large_station_fits_into_one_message() -> None:
     grid = StepGrid(fleet.at)
     problem, jobs = build(fleet, grid, example_outlook(fleet, grid, 7), Policy())
     plan = solve(problem, limit_s=30)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     station = fleet.stations[0]
     powers = disaggregate(jobs[0], plan.energy_wh[0], problem.step_h, station.charger_efficiency)
     order = make_schedule(station, jobs[0], powers, plan.energy_wh[0], grid, Policy(), "sch_1")

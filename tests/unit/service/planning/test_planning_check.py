@@ -26,7 +26,7 @@ def case() -> tuple[Problem, Plan]:
     sun = np.tile(problem.green_wh / 10, (5, 1))
     problem = replace(problem, own_pv_wh=sun)
     plan = solve(problem, limit_s=30)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     return problem, plan
 
 

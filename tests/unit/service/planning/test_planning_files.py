@@ -10,6 +10,7 @@ from service.planning.build import build
 from service.planning.check import check
 from service.planning.examples import example_fleet, example_outlook
 from service.planning.files import FileFormatError, load_plan, load_problem, save_plan, save_problem
+from service.planning.plan import Plan
 from service.planning.policies import Policy
 from service.planning.problem import Problem, ProblemError
 from service.planning.solve import solve
@@ -26,8 +27,8 @@ def test_a_problem_from_a_file_gives_the_same_plan_bit_for_bit(problem: Problem,
     save_problem(problem, tmp_path / "problem.npz")
     again = load_problem(tmp_path / "problem.npz")
     plan, plan_again = solve(problem, limit_s=30), solve(again, limit_s=30)
-    assert plan is not None
-    assert plan_again is not None
+    assert isinstance(plan, Plan)
+    assert isinstance(plan_again, Plan)
     save_plan(plan, tmp_path / "a.npz")
     save_plan(plan_again, tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()

@@ -11,7 +11,7 @@ from service.planning.greedy import greedy
 from service.planning.plan import Plan
 from service.planning.planner import UnlawfulPlanError, decide
 from service.planning.problem import Problem, ProblemError
-from service.planning.solve import solve
+from service.planning.solve import Unsolved, solve
 
 START = datetime(2026, 4, 6, 0, 0, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ def problem(
 
 def solved(of: Problem) -> Plan:
     plan = solve(of, limit_s=10)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     assert check(of, plan) == ()
     return plan
 
@@ -135,10 +135,18 @@ def test_an_unlawful_plan_of_the_solver_is_refused_and_named(monkeypatch: pytest
     assert "BelowNeed" in {violation.name for violation in violations}
 
 
+def test_a_solver_that_fails_is_named_and_is_no_matter_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = problem([[0, 0, 900, 900]], [[1000, 2000, 2000, 2000]], price=[10, 8, 9, 1])
+    monkeypatch.setattr("service.planning.planner.solve", lambda problem, limit_s: Unsolved("abnormal", cut_off=False))
+    plan, violations = decide(of, limit_s=10)
+    assert (plan.engine, plan.truncated) == ("greedy", False)
+    assert [violation.name for violation in violations] == ["Solver: abnormal"]
+
+
 def test_when_even_greedy_is_unlawful_nothing_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     of = problem([[0, 0, 900, 900]], [[1000, 2000, 2000, 2000]], price=[10, 8, 9, 1])
     wrong = replace(solved(of), objective_jpy=1.0)
-    monkeypatch.setattr("service.planning.planner.solve", lambda problem, limit_s: None)
+    monkeypatch.setattr("service.planning.planner.solve", lambda problem, limit_s: Unsolved("cut off", cut_off=True))
     monkeypatch.setattr("service.planning.planner.greedy", lambda problem, truncated: wrong)
     with pytest.raises(UnlawfulPlanError, match="Objective"):
         decide(of, limit_s=10)

@@ -12,6 +12,7 @@ from service.planning.build import StationJobs, build
 from service.planning.disaggregate import disaggregate
 from service.planning.envelopes import Due, Job
 from service.planning.examples import NOW, example_fleet, example_outlook
+from service.planning.plan import Plan
 from service.planning.policies import Policy
 from service.planning.schedule import differs, make_schedule
 from service.planning.solve import solve
@@ -102,7 +103,7 @@ def test_a_schedule_says_what_the_station_works_towards_when_it_is_alone() -> No
     grid = StepGrid(fleet.at)
     problem, jobs = build(fleet, grid, example_outlook(fleet, grid, 2), Policy())
     plan = solve(problem, limit_s=10)
-    assert plan is not None
+    assert isinstance(plan, Plan)
     station = fleet.stations[0]
     powers = disaggregate(jobs[0], plan.energy_wh[0], problem.step_h, station.charger_efficiency)
     order = make_schedule(station, jobs[0], powers, plan.energy_wh[0], grid, Policy(), "sch_1")
