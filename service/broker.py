@@ -6,6 +6,8 @@ and delivers it again.
 """
 
 import asyncio
+import ssl
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -50,6 +52,26 @@ class BrokerAddress:
     ca_file: Path | None = None
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Close when the handshake fails: paho would leave the socket open for the garbage collector to find."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def _trust(ca_file: Path) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ValueError) as error:
+        raise OSError(f"the CA file {ca_file} cannot be used: {error}") from error
+    context.sslsocket_class = _TidySocket
+    return context
+
+
 class Received(NamedTuple):
     """One message as the broker delivered it. `generation` names the connection its `mid` belongs to; 0 as `mid`: QoS 0."""
 
@@ -82,6 +104,11 @@ class Broker:
         subscriptions : filters with their QoS, asked for at each connect.
         queue_size : most messages taken from the broker and not yet taken by `take`.
         on_connected : called on the event loop after each connect, once all subscriptions are granted.
+
+        Raises
+        ------
+        OSError
+            The CA file cannot be used. It is read once: a new CA is for the next process.
         """
         self._address = address
         self._client_id = client_id
@@ -93,7 +120,8 @@ class Broker:
         self._connected = asyncio.Event()
         self._woken = False
         self._left_with_broker = 0
-        self._away_logged = False
+        self._away_reason: str | None = None
+        self._accepted: bool | None = None
         # Taken by paho's thread when the connection changes and by `acknowledge`: a mid must never reach the next connection.
         self._guard = threading.Lock()
         self._generation = 0
@@ -108,12 +136,13 @@ class Broker:
         if address.user is not None:
             self._client.username_pw_set(address.user, address.password)
         if address.ca_file is not None:
-            self._client.tls_set(ca_certs=str(address.ca_file))
+            self._client.tls_set_context(_trust(address.ca_file))
         if will is not None:
             topic, body, retain = will
             self._client.will_set(topic, body, qos=1, retain=retain)
         self._client.on_pre_connect = self._before_connect
         self._client.on_connect = self._connack
+        self._client.on_connect_fail = self._connect_failed
         self._client.on_subscribe = self._suback
         self._client.on_disconnect = self._lost
         self._client.on_message = self._message
@@ -204,6 +233,24 @@ class Broker:
     def _before_connect(self, _client: paho.Client, _userdata: object) -> None:
         with self._guard:
             self._generation += 1
+        self._accepted = None
+
+    def _connect_failed(self, _client: paho.Client, _userdata: object) -> None:
+        # paho calls this where it handles the exception, and hands it to nobody.
+        self._say_away(str(sys.exception()))
+
+    def _say_away(self, reason: str) -> None:
+        """Log why there is no session, once for each new reason."""
+        if reason != self._away_reason:
+            self._away_reason = reason
+            address = self._address
+            log.error(
+                "broker.away",
+                client_id=self._client_id,
+                broker=f"{address.host}:{address.port}",
+                tls=address.ca_file is not None,
+                reason=reason,
+            )
 
     def _connack(
         self,
@@ -213,12 +260,11 @@ class Broker:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._accepted = not reason.is_failure
         if reason.is_failure:
-            if not self._away_logged:
-                self._away_logged = True
-                log.error("broker.refused", client_id=self._client_id, reason=str(reason))
+            self._say_away(f"it refuses us: {reason}")
             return
-        self._away_logged = False
+        self._away_reason = None
         self._unacked_subscriptions.clear()
         for subscription in self._subscriptions:
             _, mid = client.subscribe(*subscription)
@@ -246,9 +292,11 @@ class Broker:
     ) -> None:
         with self._guard:
             self._generation += 1
-        if not self._away_logged and reason.is_failure:
-            self._away_logged = True
-            log.warning("broker.away", client_id=self._client_id, reason=str(reason))
+        if reason.is_failure and self._accepted:
+            self._say_away(str(reason))
+        elif reason.is_failure and self._accepted is None:
+            hint = "" if self._address.ca_file else "; a broker that speaks only TLS does so, and no CA file is set"
+            self._say_away(f"it ended the connection without an answer ({reason}){hint}")
         self._tell_loop(self._gone)
 
     def _message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:

@@ -16,7 +16,7 @@ from service.domain.command import Command
 from service.domain.fleet import FleetNow, StationNow
 from service.domain.plan import PlanOfStation, PlanRecord, StepGrid
 from service.forecast.demand import HISTORY_S, forecast_demand
-from service.forecast.supply import DECISION_SERIES, HISTORY, forecast_sites, forecast_supply
+from service.forecast.supply import DECISION_SERIES, HISTORY, SupplyForecast, forecast_sites, forecast_supply
 from service.grid.synthetic import synthetic_signals
 from service.planning.build import Outlook, StationJobs, build
 from service.planning.check import Violation
@@ -127,7 +127,7 @@ async def run_cycle(
         price_source=supply.price_source,
     )
     decision = await asyncio.to_thread(_decide, fleet, grid, outlook, policy, solve_limit_s, new_id)
-    record = _record(new_id("pln"), now, decision, supply.supply_source)
+    record = _record(new_id("pln"), now, decision, supply)
     async with connection.transaction():
         await add_plan(connection, record)
         await enqueue(connection, decision.orders)
@@ -202,7 +202,7 @@ def _order(
     )
 
 
-def _record(plan_id: str, now: datetime, decision: Decision, supply_source: str) -> PlanRecord:
+def _record(plan_id: str, now: datetime, decision: Decision, supply: SupplyForecast) -> PlanRecord:
     problem, plan = decision.problem, decision.plan
     return PlanRecord(
         plan_id=plan_id,
@@ -219,9 +219,9 @@ def _record(plan_id: str, now: datetime, decision: Decision, supply_source: str)
         truncated=plan.truncated,
         solve_s=decision.solve_s,
         price_source=problem.price_source,
-        supply_source=supply_source,
+        supply_source=supply.supply_source,
         fleet_ac_w=tuple((plan.energy_wh.sum(axis=0) / problem.step_h).tolist()),
-        price_jpy_per_kwh=tuple(problem.brown_jpy_per_kwh.tolist()),
+        price_jpy_per_kwh=tuple(supply.price_jpy_per_kwh.tolist()),
         renewable_w=tuple((problem.green_wh / problem.step_h).tolist()),
         stations=tuple(
             PlanOfStation(station_id, tuple(plan.energy_wh[row].tolist()), float(plan.shortfall_wh[row]), plan.reasons[row])

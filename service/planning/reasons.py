@@ -22,7 +22,8 @@ def reasons(problem: Problem, energy_wh: FloatArray) -> tuple[str, ...]:
 def _reason(problem: Problem, station: int, energy: FloatArray, level: FloatArray, supply: FloatArray) -> str:
     charging = energy > _NEAR_WH
     if problem.shortfall_wh[station] > _NEAR_WH:
-        return f"Packs bind: {problem.shortfall_wh[station] / 1000:.2f} kWh cannot be in them in time, whatever packs, chargers and grid let in."
+        short_kwh = problem.shortfall_wh[station] / 1000
+        return f"Packs bind: {short_kwh:.2f} kWh cannot be in them in time, whatever chargers and grid let in."
     if not charging.any():
         return "Nothing binds: enough packs are full for the whole horizon."
     need = problem.need_wh[station]

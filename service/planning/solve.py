@@ -13,7 +13,7 @@ from service.planning.reasons import reasons
 ENGINE = "glop"
 
 
-_TRIES = ("", "use_dual_simplex: true", "use_preprocessing: false")
+_TRIES = ("", "use_preprocessing: false", "use_dual_simplex: true")
 """Parameters of GLOP, one try after the other: what is numerically hard for one way may be easy for another."""
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from service.planning.check import check
+from service.planning.files import load_problem
 from service.planning.greedy import greedy
 from service.planning.plan import Plan
 from service.planning.planner import UnlawfulPlanError, decide
@@ -133,6 +135,15 @@ def test_an_unlawful_plan_of_the_solver_is_refused_and_named(monkeypatch: pytest
     assert plan.engine == "greedy"
     assert not plan.truncated
     assert "BelowNeed" in {violation.name for violation in violations}
+
+
+def test_what_glop_gives_up_at_first_is_solved_another_way() -> None:
+    # Two stations of a running fleet: with its preprocessing GLOP ends this one as "abnormal".
+    of = load_problem(Path(__file__).parent / "hard_for_glop.npz")
+    plan, wrong = decide(of, limit_s=30)
+    assert (plan.engine, wrong) == ("glop", ())
+    assert plan.gap is not None
+    assert plan.gap < 1e-9
 
 
 def test_a_solver_that_fails_is_named_and_is_no_matter_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
