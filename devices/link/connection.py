@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -24,6 +25,26 @@ class LinkDownError(ConnectionError):
     """The broker cannot be reached or refuses us; try again later."""
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Close when the handshake fails: paho would leave the socket open for the garbage collector to find."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def _trust(ca_file: Path) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ValueError) as error:
+        raise LinkDownError(f"the CA file {ca_file} cannot be used: {error}") from error
+    context.sslsocket_class = _TidySocket
+    return context
+
+
 class Connection:
     """One connection.
 
@@ -34,6 +55,10 @@ class Connection:
     on_message : called with topic and body, in the event loop.
     on_acknowledged : called with the number `publish` returned, once the broker has taken that message.
     on_lost : called once when the connection has ended for any reason.
+
+    Raises
+    ------
+    LinkDownError : when the address names a CA file that cannot be used; it is read anew for every connection.
     """
 
     def __init__(
@@ -64,7 +89,7 @@ class Connection:
         if address.user is not None:
             self._client.username_pw_set(address.user, address.password)
         if address.ca_file is not None:
-            self._client.tls_set_context(ssl.create_default_context(cafile=str(address.ca_file)))
+            self._client.tls_set_context(_trust(address.ca_file))
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._received
@@ -93,7 +118,8 @@ class Connection:
             self.close()
             raise
         except (OSError, ValueError) as error:
-            raise LinkDownError(f"cannot reach the broker at {address.host}:{address.port}: {error}") from error
+            how = "" if address.ca_file is None else " with TLS"
+            raise LinkDownError(f"cannot reach the broker at {address.host}:{address.port}{how}: {error}") from error
         self._watch()
         try:
             refusal = await asyncio.wait_for(self._answered, timeout_s)
@@ -182,7 +208,8 @@ class Connection:
 
     def _end(self, why: str) -> None:
         if not self._answered.done():
-            self._answered.set_result(why)
+            hint = "" if self._address.ca_file else "; a broker that speaks only TLS does so, and no CA file is set"
+            self._answered.set_result(f"it ended the connection without an answer ({why}){hint}")
         if not self._lost:
             self._lost = True
             self._on_lost()

@@ -89,7 +89,7 @@ class MqttLink:
         """Keep the session up until `stop`; then say that we go offline and close."""
         self._listener = listener
         stopping = asyncio.create_task(self._wake_on(stop))
-        settings, failures = self._settings, 0
+        settings, failures, why = self._settings, 0, ""
         pause_s = self._random.uniform(0.0, settings.connect_jitter_s)
         try:
             while not stop.is_set():
@@ -102,10 +102,11 @@ class MqttLink:
                     failures += 1
                     pause_s = min(settings.backoff_max_s, settings.backoff_first_s * 2 ** min(failures - 1, 10))
                     pause_s *= self._random.uniform(0.5, 1.0)
-                    if failures in (1, 10) or failures % 100 == 0:
-                        log.warning("no session", action="store and try again", station=self._station_id, error=str(error))
+                    if failures in (1, 10) or failures % 100 == 0 or str(error) != why:
+                        why = str(error)
+                        log.warning("no session", action="store and try again", station=self._station_id, error=why)
                     continue
-                failures = 0
+                failures, why = 0, ""
                 await self._serve(stop)
                 self._disconnect(session if stop.is_set() else None)
                 pause_s = self._random.uniform(0.0, settings.connect_jitter_s)

@@ -39,7 +39,7 @@ def decode(model: type[Model], body: bytes) -> Model | Refusal:
     if len(body) > MAX_BYTES:
         return Refusal("too_large", f"{len(body)} bytes, at most {MAX_BYTES}")
     try:
-        return model.model_validate_json(body, strict=True)
+        return model.model_validate_json(body, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
@@ -78,7 +78,7 @@ def command_args(command: Command) -> ClosedModel | Refusal:
     if model is None:
         return Refusal("bad_schema", f"command {command.name} is not defined")
     try:
-        return model.model_validate(command.args)
+        return model.model_validate(command.args, by_alias=True, by_name=False)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return Refusal("bad_schema", f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}"[:500])

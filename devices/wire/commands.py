@@ -15,14 +15,15 @@ from devices.wire.envelope import (
     Instant,
     Percent,
     SlotNumber,
+    Version,
     WattsCeiling,
     WireModel,
 )
 from devices.wire.events import IdToken, RequestId, SeqRange
-from devices.wire.ids import SerialNumber, Text40, Text50, Text255
+from devices.wire.ids import SerialNumber, Text36, Text40, Text50, Text255
 
 CommandId = Text50
-ScheduleId = Annotated[str, Field(min_length=1, max_length=36)]
+ScheduleId = Annotated[Text36, Field(min_length=1)]
 
 
 class RequestBatterySwap(ClosedModel):
@@ -229,7 +230,7 @@ CommandName = Literal[
 class Command(WireModel):
     """One command. `args` is validated by the model that `COMMAND_ARGS` names."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     command_id: CommandId
     name: Text40
     issued_at: Instant

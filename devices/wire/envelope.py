@@ -6,7 +6,7 @@ Attributes are snake_case with a unit suffix; the wire is camelCase. Both names 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from devices.wire.ids import Text255
@@ -28,6 +28,15 @@ def _rfc3339_ms(instant: datetime) -> str:
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_rfc3339_ms, return_type=str, when_used="json")]
 """An aware UTC instant; RFC 3339 with milliseconds and ``Z`` on the wire."""
 
+
+def _number_one(value: object) -> object:
+    # To pydantic, true and 1.0 are literally 1.
+    if type(value) is not int:
+        raise ValueError("the version of the contract is the number 1")
+    return value
+
+
+Version = Annotated[Literal[1], BeforeValidator(_number_one)]
 Watts = Annotated[float, Field(ge=-100_000_000, le=100_000_000)]
 WattsCeiling = Annotated[float, Field(ge=0, le=100_000_000)]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -71,7 +80,7 @@ class Envelope(WireModel):
 
     model_config = ConfigDict(extra="allow")
 
-    v: Literal[1] = 1
+    v: Version = 1
     ts: Instant
     epoch: int = Field(ge=0, le=INT32_MAX)
     boot: int = Field(ge=0, le=INT32_MAX)

@@ -15,10 +15,11 @@ from devices.wire.envelope import (
     Percent,
     SlotNumber,
     StationClock,
+    Version,
     WattsCeiling,
     WireModel,
 )
-from devices.wire.ids import SerialNumber, Text40, Text50, Text255, Text500
+from devices.wire.ids import SerialNumber, Text36, Text40, Text50, Text255, Text500
 from devices.wire.telemetry import BatteryData
 
 SlotStatus = Literal["Available", "Occupied", "Reserved", "Unavailable", "Faulted"]
@@ -47,7 +48,7 @@ class SeqRange(WireModel):
 class Connection(WireModel):
     """Retained, and the MQTT will. Compared as (epoch, boot, session): a late will of an older session is ignored."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     ts: Instant
     epoch: int = Field(ge=0, le=INT32_MAX)
     boot: int = Field(ge=0, le=INT32_MAX)
@@ -113,7 +114,7 @@ class Birth(Envelope):
     max_soc_pct: Percent = Field(alias="maxSoC", default=100.0)
     timeout_in_s: float = Field(ge=0, le=86_400)
     timeout_out_s: float = Field(ge=0, le=86_400)
-    schedule_id: Annotated[str, Field(max_length=36)] | None = None
+    schedule_id: Text36 | None = None
     trust_list_version: int | None = Field(default=None, ge=0, le=INT63_MAX)
     clock: StationClock
     journal: list[JournalSpan] = Field(default_factory=list, max_length=1000)
@@ -185,7 +186,7 @@ class Ack(Envelope):
 class HostState(WireModel):
     """Retained birth and will of one ingest worker: which parts of the topic tree it owns, as ``00-1f``."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     ts: Instant
     session: int = Field(ge=0, le=INT63_MAX)
     online: bool

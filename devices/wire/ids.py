@@ -33,6 +33,7 @@ def _without_nul(text: str) -> str:
 
 
 # PostgreSQL cannot store NUL in text, so no string that crosses the wire may carry one.
+Text36 = Annotated[str, StringConstraints(max_length=36), AfterValidator(_without_nul)]
 Text40 = Annotated[str, StringConstraints(max_length=40), AfterValidator(_without_nul)]
 Text50 = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterValidator(_without_nul)]
 Text255 = Annotated[str, StringConstraints(max_length=255), AfterValidator(_without_nul)]
