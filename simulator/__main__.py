@@ -16,6 +16,11 @@ import structlog
 from devices.link.outbox import OutboxInUseError
 from simulator.faults import FAULTS, FaultError, parse_faults
 from simulator.fleet_clock import ClockFileError
+from simulator.load.command import add_load_options, load_command
+from simulator.offline.catalogue import POLICIES
+from simulator.offline.command import SCENARIO, CompareOptions, run_compare
+from simulator.offline.parallel import RunFailedError
+from simulator.offline.table import Bar, print_report
 from simulator.online import CredentialsError, OnlineOptions, run_online
 from simulator.register import RegistrationError
 from simulator.scenario import ScenarioError, list_scenarios, load_scenario
@@ -30,6 +35,7 @@ _CANNOT = (
     RegistrationError,
     WorldMismatchError,
     OutboxInUseError,
+    RunFailedError,
     ValueError,
     sqlite3.Error,
     OSError,
@@ -45,7 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _world(asked)
         if asked.command == "online":
             return _online(asked)
+        if asked.command == "load":
+            return load_command(asked, lambda said: _print(said, asked_json=True), lambda: datetime.now(UTC))
+        if asked.command == "compare":
+            return _compare(asked)
         return _list()
+    except KeyboardInterrupt:
+        sys.stderr.write("denchi-sim: stopped\n")
+        return 1
     except BrokenPipeError:
         # Who read our output is gone. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,8 +120,42 @@ def parser() -> argparse.ArgumentParser:
         "--log-level", default="warning", choices=["debug", "info", "warning", "error"], help="of the log on stderr"
     )
 
-    commands.add_parser("list", help="print the bundled scenarios and the faults there are")
+    add_load_options(
+        commands.add_parser(
+            "load",
+            help="speak for thousands of stations at a fixed rate, with a journal; verify what was stored",
+            description="Says what thousands of stations would say, at a rate, over a few connections. One JSON report on "
+            "stdout, progress on stderr. The stations must be registered and the login may publish for all of them. "
+            "See docs/simulator.md.",
+        )
+    )
+    _compare_options(commands.add_parser("compare", help="charge the same world by several policies along real days, offline"))
+    commands.add_parser("list", help="print the bundled scenarios, the faults and the policies there are")
     return top
+
+
+def _compare_options(compare: argparse.ArgumentParser) -> None:
+    compare.description = (
+        "Run the same riders against several ways of charging, along the prices and the surplus of real days, without a "
+        "service: rules, forecast and planner in this process. Decisions read only what was known; energy that was cut off "
+        f"is only counted. The scenario is {SCENARIO} unless told otherwise."
+    )
+    compare.add_argument("--policies", default="on_arrival,denchi", metavar="A,B", help="see `denchi-sim list`")
+    compare.add_argument(
+        "--supply", action="append", required=True, type=Path, metavar="FILE", help="supply of the area, may be repeated"
+    )
+    compare.add_argument("--price", action="append", required=True, type=Path, metavar="FILE", help="prices, may be repeated")
+    compare.add_argument("--area", default="kyushu", metavar="AREA", help="area of the grid (default kyushu)")
+    compare.add_argument("--days", type=int, default=7, metavar="N", help="days that count (default 7)")
+    compare.add_argument(
+        "--start", metavar="DAY", help="the first of them, as 2022-04-10 (default: as early as files and warm-up allow)"
+    )
+    compare.add_argument(
+        "--warm-up-days", type=int, default=2, metavar="N", help="days before, on arrival whatever the policy (default 2)"
+    )
+    compare.add_argument("--processes", type=int, metavar="N", help="policies at the same time (default: one a processor)")
+    _world_options(compare)
+    compare.set_defaults(scenario=SCENARIO)
 
 
 def _world_options(parser: argparse.ArgumentParser) -> None:
@@ -163,9 +210,35 @@ def _online(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(asked: argparse.Namespace) -> int:
+    options = CompareOptions(
+        policies=tuple(name.strip() for name in asked.policies.split(",") if name.strip()),
+        supply=tuple(asked.supply),
+        price=tuple(asked.price),
+        area=asked.area,
+        start=asked.start,
+        days=asked.days,
+        warm_up_days=asked.warm_up_days,
+        stations=asked.stations,
+        seed=asked.seed,
+        scenario=asked.scenario,
+        processes=asked.processes,
+    )
+    with Bar([name for name in options.policies if name in POLICIES], sys.stderr) as tell:
+        report = run_compare(options, tell)
+    if asked.json:
+        _print(report, asked_json=True)
+    else:
+        print_report(report, sys.stdout)
+    return 0
+
+
 def _list() -> int:
     sys.stdout.write("scenarios:\n" + "".join(f"  {name}\n" for name in list_scenarios()))
     sys.stdout.write("faults (--faults NAME=RATE):\n" + "".join(f"  {name:<14} {what}\n" for name, what in FAULTS.items()))
+    sys.stdout.write(
+        "policies (compare --policies A,B):\n" + "".join(f"  {name:<14} {what}\n" for name, (_, what) in POLICIES.items())
+    )
     return 0
 
 

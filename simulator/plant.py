@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.physics import connection as site_physics
 from simulator.physics import pack as pack_physics
-from simulator.physics.connection import EXCHANGER_CONNECTION, SiteMeters
+from simulator.physics.connection import SiteMeters
 from simulator.physics.pack import MOBILE_POWER_PACK, PackArrays, PackReading
 from simulator.store.world_store import Errand, Place, WorldStore
 from simulator.world import World
@@ -27,7 +27,7 @@ class Plant:
         self._store = store
         self._ambient_degc = world.scenario.weather.ambient_degc
         self.kind = MOBILE_POWER_PACK
-        self.connection = EXCHANGER_CONNECTION
+        self.connection = world.scenario.station.connection
         packs = world.packs()
         self.serials = [pack.serial_number for pack in packs]
         self._number = {serial: number for number, serial in enumerate(self.serials)}

@@ -1,12 +1,15 @@
 """What a simulated world is made of, as numbers from a TOML file. Who lives in it is ``simulator.world``."""
 
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from simulator.physics.connection import EXCHANGER_CONNECTION, ConnectionType
 
 BUNDLED = Path(__file__).parent / "scenarios"
 """Where the scenarios lie that come with the simulator."""
@@ -50,6 +53,12 @@ class StationKind(_Section):
     soh: Annotated[tuple[Annotated[float, Field(ge=0.5, le=1)], Annotated[float, Field(ge=0.5, le=1)]], AfterValidator(_ordered)]
     vendor: str = Field(min_length=1, max_length=50)
     model: str = Field(min_length=1, max_length=20)
+    max_import_ac_w: float = Field(default=EXCHANGER_CONNECTION.max_import_ac_w, ge=500, le=1_000_000)
+
+    @property
+    def connection(self) -> ConnectionType:
+        """Return the grid connection of every station: as large as the scenario says, otherwise as all are."""
+        return replace(EXCHANGER_CONNECTION, max_import_ac_w=self.max_import_ac_w)
 
     @model_validator(mode="after")
     def _two_slots_stay_empty(self) -> Self:

@@ -11,6 +11,8 @@ from service.domain.clock import FleetTime
 from simulator.__main__ import main
 from simulator.faults import FAULTS
 from simulator.fleet_clock import ClockFileError, SimulatedClock, read_clock_file
+from simulator.offline.catalogue import POLICIES
+from simulator.offline.command import CompareError, read_start
 from simulator.online import CredentialsError, read_credentials
 from simulator.register import BULK, RegistrationError, register
 from simulator.scenario import load_scenario
@@ -51,9 +53,10 @@ def test_people_get_lines_and_a_list_of_what_there_is(capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "default" in out
     assert all(fault in out for fault in FAULTS)
+    assert all(policy in out for policy in POLICIES)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["online", "--help"], ["world", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["online", "--help"], ["world", "--help"], ["compare", "--help"]])
 def test_help_is_given(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
@@ -77,6 +80,47 @@ def test_what_cannot_begin_says_why(tmp_path: Path, capsys: pytest.CaptureFixtur
     last = json.loads(said.out.splitlines()[-1])
     assert last["event"] == "failed"
     assert named in last["detail"]
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["--policies", "on_arrival,magic"], "no policy 'magic'; there are: on_arrival, denchi"),
+        (["--policies", "denchi,denchi"], "each policy once"),
+        (["--policies", ","], "each policy once"),
+        (["--days", "0"], "days must be 1 to 366"),
+        (["--scenario", "nowhere"], "nowhere"),
+        (["--supply", "/no/such/file.csv"], "/no/such/file.csv"),
+        ([], "empty.csv"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], named: str
+) -> None:
+    (tmp_path / "empty.csv").write_text("")
+    files = [] if "--supply" in more else ["--supply", str(tmp_path / "empty.csv")]
+    assert main(["compare", "--json", *files, "--price", str(tmp_path / "empty.csv"), *more]) == 1
+    said = capsys.readouterr()
+    assert named in said.err
+    assert named in json.loads(said.out)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2022-04-10", "2022-04-10T00:00:00+09:00"),
+        ("2022-04-10T00:30:00+00:00", "2022-04-10T09:30:00+09:00"),
+        ("2022-04-10T12:00", "2022-04-10T12:00:00+09:00"),
+    ],
+)
+def test_a_day_begins_at_its_local_midnight(text: str, at: str) -> None:
+    assert read_start(text, 9.0) == datetime.fromisoformat(at)
+
+
+@pytest.mark.parametrize(("text", "named"), [("soon", "is no date"), ("2022-04-10T00:10", "full or half hour")])
+def test_a_start_that_is_none_is_refused(text: str, named: str) -> None:
+    with pytest.raises(CompareError, match=named):
+        read_start(text, 9.0)
 
 
 @pytest.mark.parametrize(
