@@ -1,7 +1,7 @@
 # What a person types. `make help` explains. Needs only make and Python >= 3.11 with venv.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos browser screenshot check lock clean
+.PHONY: help up test long chaos browser screenshot check lock clean
 # Extra arguments: make up ARGS="--stations 20 --port 8100"
 ARGS ?=
 
@@ -21,6 +21,9 @@ up: $(RUNTIME) ## Everything on this machine with a simulated fleet; Ctrl-C ends
 
 test: $(DEV) ## Every test but the long and the browser ones
 	@$(VENV)/bin/pytest -q -m "not browser and not long" $(ARGS)
+
+long: $(DEV) ## What takes minutes: twenty kills, a week offline, containers' commands, a month on the wire
+	@$(VENV)/bin/pytest -q -m "long and not browser" $(ARGS)
 
 chaos: $(DEV) ## The full chaos tier: kills and outages, minutes
 	@$(VENV)/bin/pytest -q tests/chaos $(ARGS)

@@ -97,6 +97,7 @@ def test_roles_broker_and_database_are_killed_and_every_message_is_stored_once(d
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long
 def test_the_parent_is_killed_no_orphan_stays_and_the_next_start_goes_on(data_dir: Path, port: int) -> None:
     up = start_up(data_dir, port, "--stations", "4", "--for", "600", "--seed", "4")
     log = data_dir.parent / "up.log"

@@ -171,6 +171,7 @@ def machine(walkable_dir: Path, private_postgres: Database) -> Iterator[BareMach
     machine.stop()
 
 
+@pytest.mark.long
 def test_every_command_of_the_file_starts_gets_well_and_ends(machine: BareMachine) -> None:
     began = time.monotonic()
     once = [service.name for service in machine.compose.in_order() if service.runs_once]

@@ -299,6 +299,7 @@ async def test_who_speaks_tls_to_a_plain_broker_is_refused_and_meets_it_when_it_
 
 
 @pytest.mark.parametrize("text", [None, "", "no certificate", "\udcff"], ids=["missing", "empty", "words", "bytes"])
+@pytest.mark.long
 async def test_a_station_whose_ca_file_is_unusable_says_so_and_goes_on_until_it_is_mended(
     broker: TlsBroker, walkable_dir: Path, eventually: Callable[..., Any], text: str | None
 ) -> None:

@@ -104,6 +104,7 @@ async def test_the_arithmetic_is_what_paho_sends() -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_what_a_station_says_and_is_answered_stays_within_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a planner: packs charge as they come in, each alone, which is when dead bands cost most."""
     day = run_day(tmp_path, monkeypatch, plans=False)

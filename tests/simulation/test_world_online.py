@@ -249,6 +249,7 @@ async def _disagreements(pool: Pool, world_file: Path) -> set[str]:
     return wrong
 
 
+@pytest.mark.long
 async def test_a_second_run_goes_on_with_the_same_world(service: Service, tmp_path: Path, eventually: Callable[..., Any]) -> None:
     first = service.simulator()
     await first.until("swap_completed", 1, timeout_s=60)
@@ -265,6 +266,7 @@ async def test_a_second_run_goes_on_with_the_same_world(service: Service, tmp_pa
     assert await _disagreements(service.pool, tmp_path / "sim" / "world.sqlite") == set()
 
 
+@pytest.mark.long
 async def test_a_killed_simulator_loses_nothing_and_misplaces_no_pack(
     service: Service, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_page_written_after_midnight_holds_the_whole_day_before() -> None:
     assert {signal.known_at for signal in reading.signals} == {datetime(2025, 3, 1, 15, 10, tzinfo=UTC)}
 
 
+@pytest.mark.long
 def test_measured_and_forecast_emissions_meet() -> None:
     measured = read(TIDY, "moer_caiso", area="sce").signals
     archive = read(TIDY, "moer_forecast", area="sce").signals
