@@ -88,7 +88,7 @@ export default {
       const legend = this.$refs.legend.offsetWidth + 20;
       // Beside the legend where there is room. A fleet in one town still shows the coast around it.
       this.map.fitBounds(this.fleet ?? HOME, {
-        paddingTopLeft: [size.x > 2.5 * legend ? Math.max(side, legend) : side, end], paddingBottomRight: [side, end], maxZoom: 11, animate: false,
+        paddingTopLeft: [size.x > 1.8 * legend ? Math.max(side, legend) : side, end], paddingBottomRight: [side, end], maxZoom: 11, animate: false,
       });
     },
     hover(index) {
