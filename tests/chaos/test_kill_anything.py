@@ -81,6 +81,7 @@ def kill_in_random_order(data_dir: Path, log: Path, victims: list[str], rounds: 
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long
 def test_roles_broker_and_database_are_killed_and_every_message_is_stored_once(data_dir: Path, port: int) -> None:
     up = start_up(data_dir, port, "--stations", "6", "--for", "30", "--seed", "3")
     log = data_dir.parent / "up.log"

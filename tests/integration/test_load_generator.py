@@ -189,6 +189,7 @@ async def test_a_generator_that_is_killed_leaves_a_journal_that_is_right(
 
 
 @pytest.mark.parametrize("broker", ["nats_broker"], indirect=True)
+@pytest.mark.long
 async def test_what_a_broker_forgot_is_said_again_until_it_is_committed(
     pool: Pool, broker: Any, clock: Any, login: Login, walkable_dir: Path, stations: None, eventually: Eventually
 ) -> None:
