@@ -110,8 +110,17 @@ def differs(browser: webdriver.Chrome, before: dict[str, int]) -> bool:
     return legend(browser) != before
 
 
-def is_still(browser: webdriver.Chrome) -> bool:
-    return not browser.find_elements(By.CSS_SELECTOR, ".leaflet-zoom-anim, .leaflet-pan-anim")
+def wait_until_still(browser: webdriver.Chrome) -> None:
+    """Wait until nothing moves for half a second: a turn of the wheel begins to move the map only a little later."""
+    looks = 0
+
+    def is_still() -> bool:
+        nonlocal looks
+        moving = browser.find_elements(By.CSS_SELECTOR, ".leaflet-zoom-anim, .leaflet-pan-anim")
+        looks = 0 if moving else looks + 1
+        return looks >= 5
+
+    until(browser, is_still, "the picture rests")
 
 
 def frame_times_ms(frames: list[float]) -> tuple[float, float]:
@@ -143,12 +152,13 @@ def test_a_nation_of_stations_is_seen_moved_hovered_and_picked(
                 mouse.drag((650 - way * 150, 450), (5 * way, way), 60)
             else:
                 mouse.wheel(700, 560, 240 * way)
-            until(browser, lambda: is_still(browser), "the picture rests")
+            wait_until_still(browser)
         frames_ms[motion] = frame_times_ms(browser.execute_script(STOP_FRAMES))
     # A record, not a claim: a busy machine is no fault of the map.
     (tmp_path / "frames.json").write_text(json.dumps({"median and 95th percentile, ms": frames_ms}))
     mouse.wheel(620, 600, -600)
-    until(browser, lambda: is_still(browser) and browser.execute_script(OPAQUE_PIXELS) != whole, "fewer, larger dots")
+    wait_until_still(browser)
+    until(browser, lambda: browser.execute_script(OPAQUE_PIXELS) != whole, "fewer, larger dots")
     browser.save_screenshot(str(tmp_path / "region.png"))
 
     def hovered_spot() -> tuple[float, float] | None:
