@@ -51,11 +51,25 @@ def fleet_now(settings: Settings) -> datetime:
     return FleetTime(origin, anchor, float(line["speed"])).at(wall)
 
 
-def with_database(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Run `work` on a connection of its own; end the command with a remedy when the database does not answer."""
+class DatabaseAwayError(Exception):
+    """The database does not answer, or does not have what the command needs; `remedy` says what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+def ask_database(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run `work` on a connection of its own and return what it returns.
+
+    Raises
+    ------
+    DatabaseAwayError
+        For a command that can go on without a database, or says more than others.
+    """
 
     async def run() -> T:
-        connection = await asyncpg.connect(settings.database_dsn(), timeout=10)
+        connection = await asyncpg.connect(settings.database_dsn(), timeout=10, server_settings={"timezone": "UTC"})
         try:
             return await work(connection)
         finally:
@@ -63,8 +77,19 @@ def with_database(settings: Settings, work: Callable[[Connection], Awaitable[T]]
 
     try:
         return asyncio.run(run())
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise DatabaseAwayError(f"the database's schema is older: {error}", "Bring it up to date: denchi migrate") from error
     except (OSError, asyncpg.PostgresError) as error:
-        fail(f"the database does not answer: {error}", "Start `denchi up`, or set DENCHI_DATABASE_URL; is --data-dir right?")
+        remedy = "Start `denchi up`, or set DENCHI_DATABASE_URL; is --data-dir right?"
+        raise DatabaseAwayError(f"the database does not answer: {error}", remedy) from error
+
+
+def with_database(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run `work` on a connection of its own; end the command with a remedy when that cannot be."""
+    try:
+        return ask_database(settings, work)
+    except DatabaseAwayError as error:
+        fail(str(error), error.remedy)
 
 
 def is_alive(pid: int) -> bool:

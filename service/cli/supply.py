@@ -1,23 +1,21 @@
 """`denchi supply`: take files of supply, prices and emissions in, say what there is, model a station's own panels."""
 
-import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import asyncpg
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from service.cli.failing import fail
-from service.cli.running import DEFAULT_DATA_DIR, Running, find_running, fleet_now
+from service.cli.running import DEFAULT_DATA_DIR, DatabaseAwayError, Running, ask_database, find_running, fleet_now
 from service.domain.signal import Signal
 from service.grid import clear_sky, importing
 from service.grid.importing import Reading
@@ -44,14 +42,6 @@ class _Undone(Exception):
 
 class _UnknownStationError(LookupError):
     """Nobody has made this station known."""
-
-
-class _DatabaseAwayError(Exception):
-    """The database does not answer, or has no table for signals."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.remedy = remedy
 
 
 @app.command("import")
@@ -112,7 +102,7 @@ def layouts(as_json: JsonOption = False) -> None:
 def show(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT_DATA_DIR) -> None:
     """Say what there is: per place, series and source the span, the number of intervals and how many are missing."""
     with _said():
-        rows: list[Coverage] = _with_database(find_running(data_dir), signal_coverage)
+        rows: list[Coverage] = ask_database(find_running(data_dir).settings, signal_coverage)
     if as_json:
         typer.echo(json.dumps([{**row._asdict(), **_span(row), "missing": _missing(row)} for row in rows]))
         return
@@ -163,7 +153,7 @@ def clear_sky_(
 
     try:
         with _said():
-            signals, added = _with_database(running, work)
+            signals, added = ask_database(running.settings, work)
     except clear_sky.PvlibMissingError as error:
         fail(str(error), "pip install 'denchi[pv]', or import measured figures: denchi supply import FILE --station ID")
     energy_wh = sum(signal.value * signal.period_s / 3600 for signal in signals)
@@ -200,8 +190,8 @@ def _take_in(running: Running, readings: Sequence[Reading], station: str | None,
 
     try:
         with suppress(_Undone):
-            _with_database(running, work)
-    except _DatabaseAwayError as error:
+            ask_database(running.settings, work)
+    except DatabaseAwayError as error:
         if not dry_run:
             raise
         _progress(f"{error}: the values are not compared with what is there")
@@ -299,7 +289,7 @@ def _said() -> Iterator[None]:
         yield
     except _UnknownStationError as error:
         fail(str(error), "denchi station list shows those that are known")
-    except _DatabaseAwayError as error:
+    except DatabaseAwayError as error:
         fail(str(error), error.remedy)
 
 
@@ -312,22 +302,3 @@ def _print(table: Table) -> None:
 
 def _progress(line: str) -> None:
     typer.echo(line, err=True)
-
-
-def _with_database(running: Running, work: Callable[[Connection], Awaitable[T]]) -> T:
-    async def run() -> T:
-        connection = await asyncpg.connect(running.settings.database_dsn(), timeout=10, server_settings={"timezone": "UTC"})
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    try:
-        return asyncio.run(run())
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        raise _DatabaseAwayError(
-            "the database has no such table for signals", "Bring the schema up to date: denchi migrate"
-        ) from error
-    except (OSError, asyncpg.PostgresError) as error:
-        remedy = "Start `denchi up`, or set DENCHI_DATABASE_URL; is --data-dir right?"
-        raise _DatabaseAwayError(f"the database does not answer: {error}", remedy) from error

@@ -10,11 +10,10 @@ import structlog
 
 from service.cycle import RESEND_S, run_cycle, run_cycles
 from service.domain.command import SetSchedule, order
-from service.domain.signal import SERIES, SYNTHETIC, Place, Series, Signal
-from service.grid.synthetic import synthetic_signals
+from service.domain.signal import SYNTHETIC, Place, Series, Signal
 from service.store.plans import newest_plan_id, read_plan
 from service.store.pool import Connection, Pool
-from service.store.signals import add_missing, add_signals, known_signals
+from service.store.signals import add_missing, add_signals
 
 
 class MovableClock(Protocol):
@@ -193,32 +192,6 @@ async def test_a_plan_is_announced_after_it_is_committed(
         await asyncio.wait_for(heard.get(), 5)
         assert await newest_plan_id(listener) == plan_id
         await listener.reset()
-
-
-async def test_synthetic_days_are_added_once_and_extended_as_the_clock_goes_on(
-    connection: Connection, clock: MovableClock
-) -> None:
-    now = clock.now()
-    assert await add_missing(connection, synthetic_signals("kyushu", now, 3, now)) == 3 * 48 * 2
-    assert await add_missing(connection, synthetic_signals("kyushu", now, 3, clock.advance(3600))) == 0
-    later = clock.advance(86_400)
-    assert await add_missing(connection, synthetic_signals("kyushu", later, 3, later)) == 48 * 2
-    assert await connection.fetchval("SELECT count(*) FROM (SELECT DISTINCT series, start_at FROM signal) AS s") == 4 * 48 * 2
-    assert await connection.fetchval("SELECT count(*) FROM signal WHERE source <> 'synthetic'") == 0
-
-
-async def test_no_signal_leaves_the_store_before_it_is_known(connection: Connection, clock: MovableClock) -> None:
-    now = clock.now()
-    await add_missing(connection, synthetic_signals("kyushu", now, 3, now))
-    every = list(SERIES)
-    far = now + timedelta(days=4)
-    for hours in (0, 1, 3, 12, 30):
-        at = now + timedelta(hours=hours)
-        known = await known_signals(connection, "kyushu", every, now - timedelta(days=1), far, at)
-        assert known
-        assert max(signal.known_at for signal in known) <= at
-    assert await known_signals(connection, "kyushu", every, now - timedelta(days=1), far, now - timedelta(seconds=1)) == []
-    assert await known_signals(connection, "tokyo", every, now - timedelta(days=1), far, far) == []
 
 
 def published(

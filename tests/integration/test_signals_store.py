@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from service.domain.signal import SERIES, SYNTHETIC, Place, Series, Signal
+from service.grid.synthetic import synthetic_signals
 from service.store.pool import Connection, Pool
 from service.store.signals import Added, add_missing, add_signals, known_signals, series_of_area, series_of_place, signal_coverage
 
@@ -138,3 +139,27 @@ async def test_coverage_says_what_there_is(connection: Connection) -> None:
     )
     assert (price.first_at, price.end_at, price.intervals, price.last_known_at) == (NOON, NOON + 4 * HALF_HOUR, 3, later)
     assert (solar.series, solar.source, solar.end_at) == ("solar_w", "grid company", NOON + timedelta(hours=1))
+
+
+async def test_synthetic_days_are_added_once_and_extended_as_the_clock_goes_on(connection: Connection) -> None:
+    now = NOON
+    assert await add_missing(connection, synthetic_signals("kyushu", now, 3, now)) == 3 * 48 * 2
+    assert await add_missing(connection, synthetic_signals("kyushu", now, 3, now + timedelta(hours=1))) == 0
+    later = now + timedelta(days=1)
+    assert await add_missing(connection, synthetic_signals("kyushu", later, 3, later)) == 48 * 2
+    assert await connection.fetchval("SELECT count(*) FROM (SELECT DISTINCT series, start_at FROM signal) AS s") == 4 * 48 * 2
+    assert await connection.fetchval("SELECT count(*) FROM signal WHERE source <> 'synthetic'") == 0
+
+
+async def test_no_signal_leaves_the_store_before_it_is_known(connection: Connection) -> None:
+    now = NOON
+    await add_missing(connection, synthetic_signals("kyushu", now, 3, now))
+    every = list(SERIES)
+    far = now + timedelta(days=4)
+    for hours in (0, 1, 3, 12, 30):
+        at = now + timedelta(hours=hours)
+        known = await known_signals(connection, "kyushu", every, now - timedelta(days=1), far, at)
+        assert known
+        assert max(signal.known_at for signal in known) <= at
+    assert await known_signals(connection, "kyushu", every, now - timedelta(days=1), far, now - timedelta(seconds=1)) == []
+    assert await known_signals(connection, "tokyo", every, now - timedelta(days=1), far, far) == []
