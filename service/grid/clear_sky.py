@@ -80,9 +80,9 @@ def _irradiance_w_per_m2(
 ) -> list[float]:
     """Return the global irradiance in the plane of the panels in the middle of each sample."""
     try:
-        import pandas as pd  # type: ignore[import-untyped]
-        from pvlib import irradiance  # type: ignore[import-untyped]
-        from pvlib.location import Location  # type: ignore[import-untyped]
+        import pandas as pd
+        from pvlib import irradiance
+        from pvlib.location import Location
     except ImportError as error:
         raise PvlibMissingError("the clear-sky model needs pvlib, which is not installed") from error
     middle = first_at + timedelta(seconds=_SAMPLE_S / 2)
