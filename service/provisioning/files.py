@@ -6,13 +6,23 @@ import secrets
 from pathlib import Path
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whole or not at all; an existing one keeps its owner, group and mode where we may set them."""
+def write_private(path: Path, text: str, *, keep_access: bool = False) -> None:
+    """Write a file of mode 0600, whole or not at all.
+
+    Parameters
+    ----------
+    keep_access : an existing file keeps its owner, group and mode, where we may set them.
+
+    Raises
+    ------
+    OSError
+        When the disk refuses it.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-    with contextlib.suppress(FileNotFoundError):
-        about = path.stat()
+    about = path.stat() if keep_access and path.exists() else None
+    if about is not None:
         with contextlib.suppress(PermissionError):
             os.chown(draft, about.st_uid, about.st_gid)
         draft.chmod(about.st_mode & 0o777)

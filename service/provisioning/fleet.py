@@ -79,7 +79,7 @@ async def provision_fleet(
         "stations": known,
         "rider_tokens": {rider: token(rider, "rider") for rider in world.riders},
     }
-    write_private(file, json.dumps(told, indent=1) + "\n")
+    write_private(file, json.dumps(told, indent=1) + "\n", keep_access=True)
     return added
 
 

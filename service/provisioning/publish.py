@@ -32,10 +32,10 @@ def write_rules(kind: str, rules_dir: Path, rules: Sequence[AccessRule]) -> None
     Existing files keep their owner's group and mode: Mosquitto reads them under an account of its own.
     """
     if kind == "nats":
-        write_private(rules_dir / rules_nats.ACCESS_FILE, rules_nats.render_access(rules))
+        write_private(rules_dir / rules_nats.ACCESS_FILE, rules_nats.render_access(rules), keep_access=True)
         return
-    write_private(rules_dir / rules_mosquitto.PASSWORD_FILE, rules_mosquitto.render_passwords(rules))
-    write_private(rules_dir / rules_mosquitto.ACL_FILE, rules_mosquitto.render_acl(rules))
+    write_private(rules_dir / rules_mosquitto.PASSWORD_FILE, rules_mosquitto.render_passwords(rules), keep_access=True)
+    write_private(rules_dir / rules_mosquitto.ACL_FILE, rules_mosquitto.render_acl(rules), keep_access=True)
 
 
 def tell_broker(pid_file: Path) -> bool:
@@ -55,5 +55,5 @@ def _service(rules_dir: Path, login: str, secret: str) -> AccessRule:
         if kept["login"] == login and bcrypt.checkpw(secret.encode(), kept["bcrypt"].encode()):
             return service_rule(login, kept["bcrypt"], kept["pbkdf2_sha512"])
     hashed = {"login": login, "bcrypt": hash_bcrypt(secret), "pbkdf2_sha512": hash_pbkdf2(secret)}
-    write_private(path, json.dumps(hashed))
+    write_private(path, json.dumps(hashed), keep_access=True)
     return service_rule(login, hashed["bcrypt"], hashed["pbkdf2_sha512"])

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from service.provisioning.files import write_private
 from service.standalone.children import SystemAccount
 from service.standalone.errors import UpError
 
@@ -86,12 +87,8 @@ def write_secret(path: Path, text: str) -> None:
     UpError
         When the disk refuses it.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        draft.replace(path)
+        write_private(path, text)
     except OSError as error:
         raise UpError(f"cannot write {path}: {error.strerror}", "Free some space or choose another --data-dir") from error
 
